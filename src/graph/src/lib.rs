@@ -1,1 +1,21 @@
-//! See the design notes.
+//! The intermediate representation: a directed acyclic graph of operations on trees. No I/O.
+//!
+//! Frontends append nodes, the engine executes what an export needs. A node can only name nodes that
+//! were added before it, so a graph has no cycles by construction and node order is a topological order.
+//!
+//! - [`op`]: the operations and what flows along their edges
+//! - [`file`]: the actions of a [`op::File`] operation (copy, make a directory)
+//! - [`run`]: the process of a [`op::Run`] operation: mounts, network, security
+//! - [`graph`]: nodes, and the rules a graph obeys
+//! - [`digest`]: the definition digest: equal digest, equal work
+//! - [`dot`]: a picture for Graphviz
+
+pub mod digest;
+pub mod dot;
+pub mod file;
+pub mod graph;
+pub mod op;
+pub mod run;
+
+pub use graph::{Graph, GraphError, Node, NodeId, Origin};
+pub use op::{Op, ValueKind};
