@@ -1,1 +1,24 @@
-//! See the design notes.
+//! Image formats: names, descriptors, configs, layers, and the places images are read from and written to.
+//!
+//! What the OCI image-spec defines is here and nothing of builds: a [`changeset`] becomes a layer ([`pack`]),
+//! a layer becomes files ([`unpack`]), and whole images come from layouts, archives and registries.
+
+#![forbid(unsafe_code)]
+
+pub mod changeset;
+pub mod compress;
+pub mod config;
+pub mod descriptor;
+pub mod digest;
+pub mod error;
+pub mod platform;
+pub mod reference;
+
+pub use changeset::Changeset;
+pub use compress::Compression;
+pub use config::{ContainerConfig, HealthConfig, History, ImageConfig, RootFs};
+pub use descriptor::{Descriptor, Index, Manifest, MediaType};
+pub use digest::{Digest, HashingReader, HashingWriter};
+pub use error::{Error, Result};
+pub use platform::Platform;
+pub use reference::ImageReference;
