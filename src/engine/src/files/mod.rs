@@ -1,0 +1,1 @@
+//! File operations on trees: selecting, digesting and copying files.

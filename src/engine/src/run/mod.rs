@@ -1,0 +1,1 @@
+//! Processes on trees, through an OCI runtime.
