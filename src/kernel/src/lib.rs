@@ -1,1 +1,16 @@
-//! See the design notes.
+//! What stromatekt asks of the Linux kernel beyond the standard library: the only crate with unsafe code.
+//!
+//! Calls on names that an image or a build chose return plain [`std::io::Result`]s, since the caller knows which entry of
+//! which image was meant; the others return [`Error`], which names the file that they were about.
+#![deny(unsafe_op_in_unsafe_fn)]
+
+pub mod beneath;
+pub mod entry;
+pub mod reflink;
+pub mod stat;
+pub mod xattr;
+
+mod remove;
+
+pub use beneath::Root;
+pub use stat::{FileKind, Stat, Timestamp};
