@@ -12,10 +12,13 @@ pub mod descriptor;
 pub mod digest;
 pub mod error;
 pub mod platform;
+pub mod read_ahead;
 pub mod reference;
 
+mod gzip;
+
 pub use changeset::Changeset;
-pub use compress::Compression;
+pub use compress::{Compression, Compressor, decompress};
 pub use config::{ContainerConfig, HealthConfig, History, ImageConfig, RootFs};
 pub use descriptor::{Descriptor, Index, Manifest, MediaType};
 pub use digest::{Digest, HashingReader, HashingWriter};
