@@ -1,1 +1,1 @@
-//! See the design notes.
+//! Lowers a Dockerfile to the graph.

@@ -1,5 +1,1 @@
-//! Executes a graph: sources, processes, file operations, cache, layers, images.
-
-pub mod files;
-pub mod run;
-pub mod sources;
+//! Executes a graph: resolves images, schedules steps, keeps their results, exports images.

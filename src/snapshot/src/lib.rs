@@ -1,1 +1,1 @@
-//! See the design notes.
+//! Keeps trees as snapshots.

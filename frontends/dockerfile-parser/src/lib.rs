@@ -1,0 +1,1 @@
+//! The Dockerfile language: lines, words, typed instructions, ignore files; positions on everything.

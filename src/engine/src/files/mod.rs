@@ -1,1 +1,0 @@
-//! File operations on trees: selecting, digesting and copying files.

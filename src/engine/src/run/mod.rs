@@ -1,1 +1,0 @@
-//! Processes on trees, through an OCI runtime.

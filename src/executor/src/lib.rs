@@ -1,0 +1,1 @@
+//! Runs the process of a step in an OCI runtime.

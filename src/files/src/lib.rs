@@ -1,0 +1,1 @@
+//! Copies files between trees with the semantics of COPY and ADD.

@@ -1,0 +1,1 @@
+//! Fetches what a build reads besides images: contexts, git repositories, files over HTTP.
