@@ -1,0 +1,49 @@
+#!/bin/bash
+# A docker of today beside Debian bookworm's 20.10: moby 26.1 with buildx and BuildKit, from Debian trixie in a chroot.
+#   modern-docker.sh start DIR      makes the chroot under DIR when it is not there, starts its dockerd
+#   modern-docker.sh run DIR CMD…   runs CMD in the chroot; DIR/work is /work in there: put contexts and archives there
+#   modern-docker.sh stop DIR       stops that dockerd, removes the mounts
+# Its daemon has no bridge: RUN steps have network none or host. Needs root, mmdebstrap and 2 GiB of disk.
+set -euo pipefail
+[ $# -ge 2 ] || { sed -n '2,6s/^# \?//p' "$0" >&2; exit 2; }
+verb=$1; dir=$(realpath -m "$2"); shift 2
+here=$(cd "$(dirname "$0")" && pwd)
+root=$dir/trixie
+running() { [ -S "$dir/data/docker.sock" ] && kill -0 "$(cat "$dir/data/pid" 2>/dev/null)" 2>/dev/null; }
+
+case $verb in
+  start)
+    mkdir -p "$dir/work" "$dir/data"
+    if [ ! -e "$root/.complete" ]; then
+      rm -rf "$root"
+      mirror=$("$here/mirror.sh")
+      mmdebstrap --quiet --variant=minbase \
+        --include=docker.io,docker-buildx,docker-cli,ca-certificates,iptables,git trixie "$root" ${mirror:+"$mirror"}
+      touch "$root/.complete"
+    fi
+    if ! mountpoint -q "$root"; then
+      # dockerd changes how its root is mounted, which it can only do on a mount of its own.
+      mount --bind "$root" "$root"; mount --make-private "$root"
+      for m in proc sys dev; do mount --rbind "/$m" "$root/$m"; mount --make-rslave "$root/$m"; done
+      mkdir -p "$root/work" "$root/data"
+      mount --bind "$dir/work" "$root/work"; mount --bind "$dir/data" "$root/data"
+    fi
+    if ! running; then
+      rm -f "$dir/data/pid" "$dir/data/docker.sock"
+      setsid chroot "$root" dockerd --data-root /data/store --exec-root /data/exec -p /data/pid \
+        -H unix:///data/docker.sock --bridge=none --iptables=false --ip6tables=false \
+        --storage-driver overlay2 >"$dir/dockerd.log" 2>&1 </dev/null &
+      for _ in $(seq 60); do running && break; sleep 0.5; done
+      running || { echo "modern-docker.sh: dockerd did not start:" >&2; tail -5 "$dir/dockerd.log" >&2; exit 1; }
+      sleep 1
+    fi
+    echo "DOCKER_HOST=unix://$dir/data/docker.sock" ;;
+  run) exec chroot "$root" env DOCKER_HOST=unix:///data/docker.sock "$@" ;;
+  stop)
+    if running; then
+      kill "$(cat "$dir/data/pid")"
+      for _ in $(seq 40); do running || break; sleep 0.5; done
+    fi
+    for m in data work dev sys proc ""; do umount -R -l "$root/$m" 2>/dev/null || true; done ;;
+  *) echo "modern-docker.sh: start, run or stop, not $verb" >&2; exit 2 ;;
+esac
