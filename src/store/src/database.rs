@@ -1,0 +1,277 @@
+//! The store as a whole: its directory, its database and the lease of this process.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension};
+use stromatekt_oci::digest::Digest;
+
+use crate::error::{Error, Result};
+use crate::lease::Lease;
+
+/// The format of the database; a store of a newer one is refused.
+const FORMAT: i64 = 1;
+
+const SCHEMA: &str = "
+-- Sealed root filesystem states. `boot`: see the module `durability`.
+CREATE TABLE tree(
+    id BLOB PRIMARY KEY,
+    snapshot TEXT NOT NULL UNIQUE,
+    created INTEGER NOT NULL,
+    boot TEXT NOT NULL
+) WITHOUT ROWID;
+-- The cache: what a step made when it last ran. The key is its definition and the content of its inputs.
+CREATE TABLE step(
+    key BLOB PRIMARY KEY,
+    tree BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX step_tree ON step(tree);
+-- The difference of two trees; no diff_id where they do not differ. `lower` is empty for the empty tree.
+CREATE TABLE diff(
+    lower BLOB NOT NULL,
+    upper BLOB NOT NULL,
+    epoch INTEGER NOT NULL,
+    diff_id BLOB,
+    size INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    PRIMARY KEY(lower, upper, epoch)
+) WITHOUT ROWID;
+CREATE INDEX diff_by_id ON diff(diff_id);
+CREATE INDEX diff_upper ON diff(upper);
+-- Files under blobs/. `diff_id` and `compression` say which layer it is, where it is one.
+CREATE TABLE blob(
+    digest BLOB PRIMARY KEY,
+    size INTEGER NOT NULL,
+    diff_id BLOB,
+    compression TEXT,
+    created INTEGER NOT NULL,
+    boot TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX blob_layer ON blob(diff_id, compression);
+-- Images by the digest of their config.
+CREATE TABLE image(
+    id BLOB PRIMARY KEY,
+    config BLOB NOT NULL,
+    created INTEGER NOT NULL
+) WITHOUT ROWID;
+-- Their layers, lowest first. `digest`: the blob that the layer came with; none where the build made the layer.
+CREATE TABLE image_layer(
+    image BLOB NOT NULL,
+    position INTEGER NOT NULL,
+    diff_id BLOB NOT NULL,
+    digest BLOB,
+    media_type TEXT,
+    PRIMARY KEY(image, position)
+) WITHOUT ROWID;
+-- Image names. `manifest`: the digest that the registry or layout knows the image by.
+CREATE TABLE name(
+    name TEXT PRIMARY KEY,
+    image BLOB NOT NULL,
+    manifest BLOB
+) WITHOUT ROWID;
+CREATE INDEX name_image ON name(image);
+-- Content of local files that were hashed, valid as long as all of this is the same.
+CREATE TABLE file_hash(
+    dev INTEGER NOT NULL,
+    ino INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    mtime INTEGER NOT NULL,
+    ctime INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY(dev, ino)
+) WITHOUT ROWID;
+";
+
+/// An open store. Several processes may have one open at the same time.
+pub struct Store {
+    root: PathBuf,
+    connection: Mutex<Connection>,
+    lease: Lease,
+    pub(crate) boot: String,
+}
+
+impl Store {
+    /// Opens the store in `root`, which is made where it does not exist.
+    ///
+    /// # Errors
+    /// When the directory or the database cannot be used, or was written by a newer program.
+    pub fn open(root: &Path) -> Result<Self> {
+        fs::create_dir_all(root).map_err(Error::file("make the store directory", root))?;
+        let root = root
+            .canonicalize()
+            .map_err(Error::file("find the store directory", root))?;
+        for directory in ["blobs/sha256", "leases", "scratch", "cache-mounts"] {
+            let path = root.join(directory);
+            if !path.is_dir() {
+                fs::create_dir_all(&path).map_err(Error::file("make the directory", &path))?;
+            }
+        }
+        let connection = connect(&root.join("store.db"))?;
+        let lease = Lease::take(&root)?;
+        let boot_file = "/proc/sys/kernel/random/boot_id";
+        let boot = fs::read_to_string(boot_file).map_err(Error::file("read", boot_file))?;
+        let store = Self {
+            root,
+            connection: Mutex::new(connection),
+            lease,
+            boot: boot.trim().to_owned(),
+        };
+        store.drop_rows_of_a_crash()?;
+        Ok(store)
+    }
+
+    /// The directory of the store.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The lease of this process: what it makes and nobody knows yet.
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// Runs `work` on the database in one transaction.
+    pub(crate) fn transaction<T>(
+        &self,
+        work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        let mut connection = self.connection();
+        connection
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+            .and_then(|transaction| {
+                let value = work(&transaction)?;
+                transaction.commit()?;
+                Ok(value)
+            })
+            .map_err(|source| self.database_error(source))
+    }
+
+    /// Runs `work` on the database, where one statement is all.
+    pub(crate) fn query<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        work(&self.connection()).map_err(|source| self.database_error(source))
+    }
+
+    /// The first row of a statement, if there is one.
+    pub(crate) fn first<T>(
+        &self,
+        statement: &str,
+        parameters: impl rusqlite::Params,
+        row: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>> {
+        self.query(|db| {
+            db.prepare_cached(statement)?
+                .query_row(parameters, row)
+                .optional()
+        })
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // A panic in between rolls the transaction back: what is behind the lock is sound.
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn database_error(&self, source: rusqlite::Error) -> Error {
+        Error::Database {
+            path: self.root.join("store.db"),
+            source,
+        }
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    let error = |source| Error::Database {
+        path: path.to_owned(),
+        source,
+    };
+    let connection = Connection::open(path).map_err(error)?;
+    connection
+        .busy_timeout(Duration::from_secs(30))
+        .map_err(error)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    let format = |db: &Connection| db.query_row("PRAGMA user_version", (), |row| row.get(0));
+    let mut found: i64 = format(&connection).map_err(error)?;
+    if found == 0 {
+        // WAL is a property of the file: set once, outside of a transaction.
+        connection
+            .execute_batch("PRAGMA journal_mode = WAL")
+            .map_err(error)?;
+        let transaction = connection
+            .unchecked_transaction()
+            .and_then(|transaction| {
+                transaction.execute_batch("CREATE TABLE IF NOT EXISTS opening(x)")?;
+                Ok(transaction)
+            })
+            .map_err(error)?;
+        // Another process may have been first while this one waited for the lock.
+        found = format(&transaction).map_err(error)?;
+        if found == 0 {
+            transaction.execute_batch(SCHEMA).map_err(error)?;
+            transaction
+                .pragma_update(None, "user_version", FORMAT)
+                .map_err(error)?;
+            found = FORMAT;
+        }
+        transaction
+            .execute_batch("DROP TABLE IF EXISTS opening")
+            .map_err(error)?;
+        transaction.commit().map_err(error)?;
+    }
+    if found > FORMAT {
+        return Err(Error::Newer {
+            path: path.to_owned(),
+            found,
+            known: FORMAT,
+        });
+    }
+    // A commit survives the death of the process; what a crash of the machine takes is what `durability` drops anyway.
+    connection
+        .execute_batch("PRAGMA synchronous = NORMAL")
+        .map_err(error)?;
+    Ok(connection)
+}
+
+/// A digest as 32 bytes in a column.
+pub(crate) struct Column(pub(crate) Digest);
+
+impl ToSql for Column {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Blob(self.0.as_bytes())))
+    }
+}
+
+impl FromSql for Column {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let bytes: [u8; 32] = value
+            .as_blob()?
+            .try_into()
+            .map_err(|_| FromSqlError::InvalidType)?;
+        Ok(Self(Digest::from_bytes(bytes)))
+    }
+}
+
+/// Nanoseconds since 1970, as columns hold times.
+pub(crate) fn nanoseconds(time: SystemTime) -> i64 {
+    let nanoseconds = match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_nanos()),
+        Err(before) => i64::try_from(before.duration().as_nanos()).map(|n| -n),
+    };
+    nanoseconds.unwrap_or(i64::MAX)
+}
+
+/// The time that a column holds.
+pub(crate) fn time(nanoseconds: i64) -> SystemTime {
+    let distance = Duration::from_nanos(nanoseconds.unsigned_abs());
+    if nanoseconds < 0 {
+        UNIX_EPOCH - distance
+    } else {
+        UNIX_EPOCH + distance
+    }
+}

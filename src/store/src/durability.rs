@@ -1,0 +1,70 @@
+//! What a crash of the machine may take: rows whose files were never synced.
+//!
+//! Syncing each file would cost more than the build. So a row is written with the id of the current boot, which means "complete for
+//! everybody in this boot, maybe lost in the next one". [`Store::mark_synced`] empties it after a sync of both file systems.
+
+use std::time::SystemTime;
+
+use crate::database::{Store, nanoseconds};
+use crate::error::Result;
+
+impl Store {
+    /// Whether rows wait for a sync.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn has_unsynced(&self) -> Result<bool> {
+        self.first(
+            "SELECT EXISTS(SELECT 1 FROM tree WHERE boot <> '') OR EXISTS(SELECT 1 FROM blob WHERE boot <> '')",
+            (),
+            |row| row.get(0),
+        )
+        .map(|found| found.unwrap_or(false))
+    }
+
+    /// Says that the file systems were synced, and that this sync started at `started`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn mark_synced(&self, started: SystemTime) -> Result<()> {
+        let started = nanoseconds(started);
+        self.transaction(|db| {
+            for table in ["tree", "blob"] {
+                db.execute(
+                    &format!("UPDATE {table} SET boot = '' WHERE boot <> '' AND created < ?1"),
+                    [started],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    pub(crate) fn drop_rows_of_a_crash(&self) -> Result<()> {
+        let lost = self.first(
+            "SELECT EXISTS(SELECT 1 FROM tree WHERE boot NOT IN ('', ?1)) OR EXISTS(SELECT 1 FROM blob WHERE boot NOT IN ('', ?1))",
+            [&self.boot],
+            |row| row.get::<_, bool>(0),
+        )?;
+        if lost != Some(true) {
+            return Ok(());
+        }
+        tracing::warn!(
+            "the machine stopped before the last results were on the disk: they are forgotten"
+        );
+        self.transaction(|db| {
+            db.execute("DELETE FROM tree WHERE boot NOT IN ('', ?1)", [&self.boot])?;
+            db.execute("DELETE FROM blob WHERE boot NOT IN ('', ?1)", [&self.boot])?;
+            db.execute_batch(
+                "DELETE FROM step WHERE tree NOT IN (SELECT id FROM tree);
+                 DELETE FROM diff WHERE upper NOT IN (SELECT id FROM tree);
+                 -- An image is whole as long as each of its layers is a blob or can be packed again.
+                 DELETE FROM image WHERE id IN (
+                     SELECT image FROM image_layer AS layer WHERE
+                         NOT EXISTS(SELECT 1 FROM blob WHERE blob.digest = layer.digest)
+                         AND NOT EXISTS(SELECT 1 FROM diff WHERE diff.diff_id = layer.diff_id));
+                 DELETE FROM image_layer WHERE image NOT IN (SELECT id FROM image);
+                 DELETE FROM name WHERE image NOT IN (SELECT id FROM image);",
+            )
+        })
+    }
+}
