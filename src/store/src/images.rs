@@ -213,7 +213,7 @@ impl Store {
     /// # Errors
     /// When the database refuses, or a file cannot be removed.
     pub fn remove_image(&self, id: &Digest) -> Result<Vec<Digest>> {
-        let removed = self.transaction(|db| {
+        self.transaction(|db| {
             db.execute("DELETE FROM name WHERE image = ?1", [Column(*id)])?;
             db.execute("DELETE FROM image WHERE id = ?1", [Column(*id)])?;
             // A blob that was packed here stays: the cache of its step can use it again.
@@ -236,8 +236,7 @@ impl Store {
                 }
             }
             Ok(Ok(orphans))
-        })?;
-        removed
+        })?
     }
 }
 
