@@ -10,7 +10,9 @@ pub mod reflink;
 pub mod stat;
 pub mod xattr;
 
+mod error;
 mod remove;
 
 pub use beneath::Root;
+pub use error::{Error, Result};
 pub use stat::{FileKind, Stat, Timestamp};

@@ -1,0 +1,141 @@
+//! What can go wrong with snapshots.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::SnapshotName;
+
+/// A result with this crate's error.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong with a snapshot, or with what keeps them.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A call to the kernel failed.
+    #[error(transparent)]
+    Kernel(#[from] stromatekt_kernel::Error),
+
+    /// There is no snapshot of that name.
+    #[error("there is no snapshot `{name}`")]
+    Missing {
+        /// The name.
+        name: SnapshotName,
+    },
+
+    /// There is a snapshot of that name.
+    #[error("there is a snapshot `{name}` already")]
+    Exists {
+        /// The name.
+        name: SnapshotName,
+    },
+
+    /// The snapshot is still writable.
+    #[error("snapshot `{name}` is not sealed")]
+    NotSealed {
+        /// The name.
+        name: SnapshotName,
+    },
+
+    /// Two snapshots could not be compared.
+    #[error("cannot tell what changed in snapshot `{name}`, at `{path}`")]
+    Compare {
+        /// The later one.
+        name: SnapshotName,
+        /// Where in it.
+        path: PathBuf,
+        /// What happened.
+        source: io::Error,
+    },
+
+    /// The kernel's description of the changes makes no sense.
+    #[error("the kernel's send stream of snapshot `{name}` cannot be understood: {reason}")]
+    Stream {
+        /// The snapshot.
+        name: SnapshotName,
+        /// What is wrong.
+        reason: String,
+    },
+
+    /// A file or directory of the snapshots' home could not be made or read.
+    #[error("cannot {action} `{path}`")]
+    File {
+        /// What was attempted.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What happened.
+        source: io::Error,
+    },
+
+    /// The disk is full.
+    #[error(
+        "no space is left for snapshots on `{path}`: {needed} more bytes are needed, {available} are available"
+    )]
+    NoSpace {
+        /// Where.
+        path: PathBuf,
+        /// How many bytes were asked for.
+        needed: u64,
+        /// How many there are.
+        available: u64,
+    },
+
+    /// The file system of the snapshots turned read-only after an error.
+    #[error("the file system of the snapshots at `{path}` is read-only: writing to it failed")]
+    ReadOnly {
+        /// Where it is mounted.
+        path: PathBuf,
+    },
+
+    /// The place for snapshots is not on btrfs.
+    #[error("`{path}` is not on a btrfs file system")]
+    NotBtrfs {
+        /// The place.
+        path: PathBuf,
+    },
+
+    /// The place for snapshots belongs to another store.
+    #[error("the snapshots in `{path}` belong to the store `{owner}`")]
+    Owned {
+        /// The place.
+        path: PathBuf,
+        /// The state directory of the store.
+        owner: PathBuf,
+    },
+
+    /// The image file could not be formatted.
+    #[error("cannot make a btrfs in `{image}`: {reason}")]
+    Format {
+        /// The image file.
+        image: PathBuf,
+        /// What mkfs.btrfs said, or why it could not run.
+        reason: String,
+    },
+
+    /// The file system is in use.
+    #[error("`{path}` is in use")]
+    Busy {
+        /// Where it is mounted.
+        path: PathBuf,
+    },
+}
+
+impl Error {
+    /// What the user can do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoSpace { .. } => Some("free disk space, or remove what the cache keeps"),
+            Self::ReadOnly { .. } => Some(
+                "most likely the disk below it was full: free disk space; the next build mounts it again",
+            ),
+            Self::NotBtrfs { .. } => Some(
+                "let `btrfs_root` in config.json name a directory on btrfs, or leave it out: then an image file is used",
+            ),
+            Self::Owned { .. } => Some("give each store a `btrfs_root` of its own"),
+            Self::Format { .. } => Some("is btrfs-progs installed?"),
+            Self::Busy { .. } => Some("wait for the builds that run, and leave its directories"),
+            _ => None,
+        }
+    }
+}
