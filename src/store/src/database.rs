@@ -19,7 +19,7 @@ const SCHEMA: &str = "
 -- Sealed root filesystem states. `boot`: see the module `durability`.
 CREATE TABLE tree(
     id BLOB PRIMARY KEY,
-    snapshot TEXT NOT NULL UNIQUE,
+    snapshot TEXT NOT NULL,
     created INTEGER NOT NULL,
     boot TEXT NOT NULL
 ) WITHOUT ROWID;
@@ -91,6 +91,7 @@ pub struct Store {
     connection: Mutex<Connection>,
     lease: Lease,
     pub(crate) boot: String,
+    pub(crate) lost_rows: bool,
 }
 
 impl Store {
@@ -113,13 +114,14 @@ impl Store {
         let lease = Lease::take(&root)?;
         let boot_file = "/proc/sys/kernel/random/boot_id";
         let boot = fs::read_to_string(boot_file).map_err(Error::file("read", boot_file))?;
-        let store = Self {
+        let mut store = Self {
             root,
             connection: Mutex::new(connection),
             lease,
             boot: boot.trim().to_owned(),
+            lost_rows: false,
         };
-        store.drop_rows_of_a_crash()?;
+        store.lost_rows = store.drop_rows_of_a_crash()?;
         Ok(store)
     }
 

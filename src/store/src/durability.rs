@@ -39,14 +39,20 @@ impl Store {
         })
     }
 
-    pub(crate) fn drop_rows_of_a_crash(&self) -> Result<()> {
+    /// Whether rows were dropped when this store was opened: their snapshots may still be there.
+    pub fn lost_rows(&self) -> bool {
+        self.lost_rows
+    }
+
+    /// Says whether there were any.
+    pub(crate) fn drop_rows_of_a_crash(&self) -> Result<bool> {
         let lost = self.first(
             "SELECT EXISTS(SELECT 1 FROM tree WHERE boot NOT IN ('', ?1)) OR EXISTS(SELECT 1 FROM blob WHERE boot NOT IN ('', ?1))",
             [&self.boot],
             |row| row.get::<_, bool>(0),
         )?;
         if lost != Some(true) {
-            return Ok(());
+            return Ok(false);
         }
         tracing::warn!(
             "the machine stopped before the last results were on the disk: they are forgotten"
@@ -65,6 +71,7 @@ impl Store {
                  DELETE FROM image_layer WHERE image NOT IN (SELECT id FROM image);
                  DELETE FROM name WHERE image NOT IN (SELECT id FROM image);",
             )
-        })
+        })?;
+        Ok(true)
     }
 }

@@ -118,6 +118,11 @@ impl DeadLease {
 }
 
 impl Store {
+    /// Whether there is a lease with this id, of a process that lives or that died.
+    pub fn has_lease(&self, id: &str) -> bool {
+        self.root().join("leases").join(id).exists()
+    }
+
     /// The leases of processes that died without cleaning up; each is given to one caller only.
     ///
     /// # Errors
