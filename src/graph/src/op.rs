@@ -168,7 +168,7 @@ pub struct Export {
 pub struct ExportLayer {
     /// An [`Op::Diff`].
     pub changeset: NodeId,
-    /// Which entry of the config's history it belongs to: an empty changeset makes no layer, and this entry says so.
+    /// Which entry of the config's history it belongs to: the engine sets the entry's time to the layer's.
     pub history: usize,
 }
 

@@ -29,12 +29,12 @@ CREATE TABLE step(
     tree BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX step_tree ON step(tree);
--- The difference of two trees; no diff_id where they do not differ. `lower` is empty for the empty tree.
+-- The layer between two trees. `lower` is empty for the empty tree.
 CREATE TABLE diff(
     lower BLOB NOT NULL,
     upper BLOB NOT NULL,
     epoch INTEGER NOT NULL,
-    diff_id BLOB,
+    diff_id BLOB NOT NULL,
     size INTEGER NOT NULL,
     created INTEGER NOT NULL,
     PRIMARY KEY(lower, upper, epoch)

@@ -26,8 +26,8 @@ pub struct DiffRecord {
     pub upper: TreeId,
     /// `SOURCE_DATE_EPOCH`, to which the times in the layer are limited.
     pub epoch: Option<i64>,
-    /// The layer; none where the trees do not differ.
-    pub layer: Option<Layer>,
+    /// The layer. Trees that do not differ have one too, of no entries, as BuildKit's images have.
+    pub layer: Layer,
     /// When the layer was made: the time of its history entry.
     pub created: SystemTime,
 }
@@ -79,8 +79,8 @@ impl Store {
                 lower_column(diff.lower),
                 Column(diff.upper.0),
                 diff.epoch.unwrap_or(NO_EPOCH),
-                diff.layer.map(|layer| Column(layer.diff_id)),
-                diff.layer.map_or(0, |layer| layer.size.cast_signed()),
+                Column(diff.layer.diff_id),
+                diff.layer.size.cast_signed(),
                 nanoseconds(diff.created),
             ))?;
             Ok(())
@@ -98,7 +98,6 @@ fn lower_column(lower: Option<TreeId>) -> Vec<u8> {
 fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<DiffRecord> {
     let lower: Vec<u8> = row.get(0)?;
     let epoch: i64 = row.get(2)?;
-    let diff_id: Option<Column> = row.get(3)?;
     let size: i64 = row.get(4)?;
     Ok(DiffRecord {
         lower: <[u8; 32]>::try_from(lower)
@@ -106,10 +105,10 @@ fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<DiffRecord> {
             .map(|bytes| TreeId(Digest::from_bytes(bytes))),
         upper: TreeId(row.get::<_, Column>(1)?.0),
         epoch: (epoch != NO_EPOCH).then_some(epoch),
-        layer: diff_id.map(|Column(diff_id)| Layer {
-            diff_id,
+        layer: Layer {
+            diff_id: row.get::<_, Column>(3)?.0,
             size: size.cast_unsigned(),
-        }),
+        },
         created: time(row.get(5)?),
     })
 }
@@ -127,10 +126,10 @@ mod tests {
             lower: None,
             upper: tree("b"),
             epoch: Some(0),
-            layer: Some(Layer {
+            layer: Layer {
                 diff_id: Digest::of("layer"),
                 size: 7,
-            }),
+            },
             created: time(1_234_567_890_123_456_789),
         };
         store.add_diff(&diff).unwrap();
@@ -144,25 +143,6 @@ mod tests {
         );
         assert_eq!(
             store.diff_of_layer(&Digest::of("layer")).unwrap(),
-            Some(diff)
-        );
-    }
-
-    #[test]
-    fn trees_that_do_not_differ_have_no_layer() {
-        let root = tempfile::tempdir().unwrap();
-        let store = Store::open(root.path()).unwrap();
-        let tree = |name: &str| TreeId(Digest::of(name));
-        let diff = DiffRecord {
-            lower: Some(tree("a")),
-            upper: tree("b"),
-            epoch: None,
-            layer: None,
-            created: time(1),
-        };
-        store.add_diff(&diff).unwrap();
-        assert_eq!(
-            store.diff(Some(tree("a")), tree("b"), None).unwrap(),
             Some(diff)
         );
     }
