@@ -82,6 +82,15 @@ impl Root {
         self.openat2(path.as_ref(), OFlag::O_RDONLY | OFlag::O_DIRECTORY, 0)
     }
 
+    /// Opens for reading a directory that every component of `path` leads to as it is written.
+    ///
+    /// A symbolic link among them gives `ELOOP`, `..` out of the root `EXDEV`.
+    pub fn open_dir_no_symlinks(&self, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+        let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS;
+        self.openat2_with(path.as_ref(), flags, 0, resolve)
+    }
+
     /// A handle (`O_PATH`) on what stands at `path`, be it a symbolic link.
     pub fn open_no_follow(&self, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
         self.openat2(path.as_ref(), OFlag::O_PATH | OFlag::O_NOFOLLOW, 0)
@@ -210,6 +219,17 @@ impl Root {
     }
 
     fn openat2(&self, path: &Path, flags: OFlag, mode: u32) -> io::Result<OwnedFd> {
+        let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+        self.openat2_with(path, flags, mode, resolve)
+    }
+
+    fn openat2_with(
+        &self,
+        path: &Path,
+        flags: OFlag,
+        mode: u32,
+        resolve: ResolveFlag,
+    ) -> io::Result<OwnedFd> {
         let path = match path.as_os_str() {
             empty if empty.is_empty() => Path::new("."),
             _ => path,
@@ -220,7 +240,7 @@ impl Root {
         let how = OpenHow::new()
             .flags(flags | OFlag::O_CLOEXEC)
             .mode(Mode::from_bits_retain(mode))
-            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+            .resolve(resolve);
         loop {
             match openat2(&self.dir, path, how) {
                 // A rename anywhere, while `..` was walked, makes the kernel unsure whether that led out: try again.

@@ -5,8 +5,11 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod beneath;
+pub mod btrfs;
 pub mod entry;
+pub mod mount;
 pub mod reflink;
+pub mod send_stream;
 pub mod stat;
 pub mod xattr;
 

@@ -1,7 +1,9 @@
 //! What can go wrong with snapshots.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use stromatekt_kernel::send_stream::StreamError;
 
 use crate::SnapshotName;
 
@@ -47,13 +49,13 @@ pub enum Error {
         source: io::Error,
     },
 
-    /// The kernel's description of the changes makes no sense.
-    #[error("the kernel's send stream of snapshot `{name}` cannot be understood: {reason}")]
+    /// The kernel's description of the changes could not be had or makes no sense.
+    #[error("cannot tell what changed in snapshot `{name}`")]
     Stream {
         /// The snapshot.
         name: SnapshotName,
         /// What is wrong.
-        reason: String,
+        source: StreamError,
     },
 
     /// A file or directory of the snapshots' home could not be made or read.
@@ -121,6 +123,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// For `map_err`: what was attempted, on which file of the snapshots' home, failed.
+    pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File {
+            action,
+            path,
+            source,
+        }
+    }
+
     /// What the user can do about it, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
