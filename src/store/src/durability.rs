@@ -9,14 +9,15 @@ use crate::database::{Store, nanoseconds};
 use crate::error::Result;
 
 impl Store {
-    /// Whether rows wait for a sync.
+    /// Whether rows of before `time` wait for a sync.
     ///
     /// # Errors
     /// When the database refuses.
-    pub fn has_unsynced(&self) -> Result<bool> {
+    pub fn has_unsynced(&self, time: SystemTime) -> Result<bool> {
         self.first(
-            "SELECT EXISTS(SELECT 1 FROM tree WHERE boot <> '') OR EXISTS(SELECT 1 FROM blob WHERE boot <> '')",
-            (),
+            "SELECT EXISTS(SELECT 1 FROM tree WHERE boot <> '' AND created < ?1)
+                 OR EXISTS(SELECT 1 FROM blob WHERE boot <> '' AND created < ?1)",
+            [nanoseconds(time)],
             |row| row.get(0),
         )
         .map(|found| found.unwrap_or(false))
@@ -73,5 +74,35 @@ impl Store {
             )
         })?;
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use stromatekt_oci::digest::Digest;
+
+    use super::*;
+    use crate::trees::TreeId;
+
+    #[test]
+    fn rows_of_another_boot_count_only_when_they_were_synced() {
+        let root = tempfile::tempdir().unwrap();
+        let [synced, lost] = ["synced", "lost"].map(|name| TreeId(Digest::of(name)));
+        let mut store = Store::open(root.path()).unwrap();
+        store.boot = "an earlier boot".to_owned();
+        store.add_step(&synced.0, &synced, "l.1").unwrap();
+        let later = SystemTime::now() + Duration::from_secs(1);
+        assert!(store.has_unsynced(later).unwrap());
+        store.mark_synced(later).unwrap();
+        assert!(!store.has_unsynced(later).unwrap());
+        store.add_step(&lost.0, &lost, "l.2").unwrap();
+        drop(store);
+        let store = Store::open(root.path()).unwrap();
+        assert!(store.lost_rows());
+        assert_eq!(store.tree(&lost).unwrap(), None);
+        assert_eq!(store.step(&lost.0).unwrap(), None);
+        assert_eq!(store.tree(&synced).unwrap(), Some("l.1".to_owned()));
     }
 }
