@@ -82,6 +82,15 @@ mod raw {
     }
 
     #[repr(C)]
+    pub struct DevStats {
+        pub devid: u64,
+        pub nr_items: u64,
+        pub flags: u64,
+        pub values: [u64; 5],
+        pub unused: [u64; 121],
+    }
+
+    #[repr(C)]
     pub struct InoPaths {
         pub inum: u64,
         pub size: u64,
@@ -140,6 +149,7 @@ mod raw {
     const _: () = assert!(size_of::<Send>() == 72);
     const _: () = assert!(size_of::<InoLookupUser>() == 4096);
     const _: () = assert!(size_of::<InoPaths>() == 56);
+    const _: () = assert!(size_of::<DevStats>() == 1032);
     const _: () = assert!(size_of::<SubvolInfo>() == 504);
     const _: () = assert!(size_of::<RootRefs>() == 4096);
 
@@ -151,6 +161,7 @@ mod raw {
     nix::ioctl_write_ptr!(subvol_setflags, MAGIC, 26, u64);
     nix::ioctl_readwrite!(ino_paths, MAGIC, 35, InoPaths);
     nix::ioctl_write_ptr!(send, MAGIC, 38, Send);
+    nix::ioctl_readwrite!(get_dev_stats, MAGIC, 52, DevStats);
     nix::ioctl_read!(get_subvol_info, MAGIC, 60, SubvolInfo);
     nix::ioctl_readwrite!(get_subvol_rootref, MAGIC, 61, RootRefs);
     nix::ioctl_readwrite!(ino_lookup_user, MAGIC, 62, InoLookupUser);
@@ -336,6 +347,30 @@ pub fn send_without_data(
     // clone sources are to be read.
     unsafe { raw::send(subvolume.as_fd().as_raw_fd(), &raw const args) }?;
     Ok(())
+}
+
+/// How many writes and flushes to the first device of the file system that `dir` is on have failed, ever.
+///
+/// When the write of a file's data fails, a process that did not call fsync(2) never learns of it: here it shows.
+pub fn failed_writes(dir: impl AsFd) -> io::Result<u64> {
+    // btrfs_dev_stat_values: failed writes, failed reads, failed flushes, …
+    const COUNTERS: u64 = 3;
+    let mut stats = Box::new(raw::DevStats {
+        devid: 1,
+        nr_items: COUNTERS,
+        flags: 0,
+        values: [0; 5],
+        unused: [0; 121],
+    });
+    // SAFETY: the descriptor is open, and the kernel reads and writes a structure of the size that the request number tells.
+    match unsafe { raw::get_dev_stats(dir.as_fd().as_raw_fd(), &raw mut *stats) } {
+        Ok(_) => {}
+        // The first of several devices was taken away.
+        Err(Errno::ENODEV) => return Ok(0),
+        Err(error) => return Err(error.into()),
+    }
+    let [writes, _, flushes, ..] = stats.values;
+    Ok(writes + flushes)
 }
 
 /// Lets the file system that `dir` is on, of one device, fill its device.

@@ -7,6 +7,7 @@
 pub mod beneath;
 pub mod btrfs;
 pub mod entry;
+pub mod loopdev;
 pub mod mount;
 pub mod reflink;
 pub mod send_stream;

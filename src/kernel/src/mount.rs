@@ -7,10 +7,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::mount::{MntFlags, MsFlags, umount2};
+use nix::mount::{MntFlags, umount2};
 use nix::sys::statvfs::{FsFlags, statvfs};
 
 use crate::error::{Error, Result};
+
+pub use nix::mount::MsFlags as MountFlags;
 
 /// The room on a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +43,7 @@ pub fn mount_device(
     device: &Path,
     target: &Path,
     filesystem: &str,
-    flags: MsFlags,
+    flags: MountFlags,
     options: &str,
 ) -> Result<()> {
     nix::mount::mount(Some(device), target, Some(filesystem), flags, Some(options))
@@ -54,7 +56,7 @@ pub fn bind(source: &Path, target: &Path) -> Result<()> {
         Some(source),
         target,
         None::<&str>,
-        MsFlags::MS_BIND,
+        MountFlags::MS_BIND,
         None::<&str>,
     )
     .map_err(Error::of("bind a directory to", target))

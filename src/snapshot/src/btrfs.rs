@@ -36,6 +36,8 @@ pub struct Btrfs {
     path: PathBuf,
     /// Which subvolume is a snapshot of which, as far as it was asked for.
     parents: Mutex<HashMap<Uuid, Uuid>>,
+    /// How many writes had failed before this.
+    failed_writes: u64,
 }
 
 impl Btrfs {
@@ -53,10 +55,13 @@ impl Btrfs {
             _ => {}
         }
         let dir = fs::File::open(&path).map_err(Error::file("open", &path))?;
+        let failed_writes =
+            btrfs::failed_writes(&dir).map_err(Error::file("look at the device of", &path))?;
         Ok(Self {
             root,
             dir: dir.into(),
             path,
+            failed_writes,
             parents: Mutex::default(),
         })
     }
@@ -288,6 +293,21 @@ impl Snapshotter for Btrfs {
 
     fn sync(&self) -> Result<()> {
         mount::syncfs(self.dir.as_fd()).map_err(Error::file("sync", &self.path))
+    }
+
+    fn check(&self) -> Result<()> {
+        let path = || self.root.clone();
+        let space = mount::space(&self.path)?;
+        let failed = btrfs::failed_writes(&self.dir).map_err(Error::file("look at", &self.path))?;
+        if space.read_only {
+            Err(Error::ReadOnly { path: path() })
+        } else if failed > self.failed_writes {
+            Err(Error::FailedWrites { path: path() })
+        } else if space.available == 0 {
+            Err(Error::Full { path: path() })
+        } else {
+            Ok(())
+        }
     }
 
     fn available_bytes(&self) -> Result<u64> {

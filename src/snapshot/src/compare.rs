@@ -210,7 +210,8 @@ impl Comparison<'_> {
                     let names = names.into_iter().chain(self.upper.names(&path)?);
                     for name in names.collect::<BTreeSet<_>>() {
                         let path = path.join(name);
-                        let content = self.hints.get(&path).is_some_and(|hint| hint.content);
+                        let own = self.hints.get(&path).is_some_and(|hint| hint.content);
+                        let content = hint.content || own;
                         waiting.push((
                             path,
                             Hint {

@@ -82,6 +82,20 @@ pub enum Error {
         available: u64,
     },
 
+    /// The disk is full, as a call found out.
+    #[error("no space is left for snapshots on `{path}`")]
+    Full {
+        /// Where.
+        path: PathBuf,
+    },
+
+    /// Writes to the disk failed, so files in snapshots may lack their content.
+    #[error("the disk below the snapshots at `{path}` did not take what was written")]
+    FailedWrites {
+        /// Where.
+        path: PathBuf,
+    },
+
     /// The file system of the snapshots turned read-only after an error.
     #[error("the file system of the snapshots at `{path}` is read-only: writing to it failed")]
     ReadOnly {
@@ -126,10 +140,14 @@ impl Error {
     /// For `map_err`: what was attempted, on which file of the snapshots' home, failed.
     pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::File {
-            action,
-            path,
-            source,
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull => Self::Full { path },
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path },
+            _ => Self::File {
+                action,
+                path,
+                source,
+            },
         }
     }
 
@@ -137,7 +155,10 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::NoSpace { .. } => Some("free disk space, or remove what the cache keeps"),
+            Self::NoSpace { .. } | Self::Full { .. } => {
+                Some("free disk space, or remove what the cache keeps")
+            }
+            Self::FailedWrites { .. } => Some("is it full, or broken? `dmesg` tells"),
             Self::ReadOnly { .. } => Some(
                 "most likely the disk below it was full: free disk space; the next build mounts it again",
             ),

@@ -3,6 +3,8 @@
 mod btrfs;
 mod compare;
 mod config;
+pub mod embedded;
+
 mod error;
 mod name;
 mod open;
@@ -11,6 +13,7 @@ mod snapshotter;
 
 pub use btrfs::Btrfs;
 pub use config::Config;
+pub use embedded::Embedded;
 pub use error::{Error, Result};
 pub use name::{InvalidName, SnapshotName};
 pub use open::open;

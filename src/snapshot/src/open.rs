@@ -5,14 +5,17 @@ use std::path::Path;
 use stromatekt_kernel::btrfs::is_btrfs;
 
 use crate::error::Result;
-use crate::{Btrfs, Config, Snapshotter};
+use crate::{Btrfs, Config, Embedded, Snapshotter, embedded};
 
-/// The snapshots of the store in `state_dir`, which exists: on the btrfs that is configured, else in the state directory if that is
-/// on one.
+/// The snapshots of the store in `state_dir`, which exists: on the btrfs that is configured; else in the state directory, if that is
+/// on one; else in an image file there.
 pub fn open(state_dir: &Path, config: &Config) -> Result<Box<dyn Snapshotter>> {
     if let Some(root) = &config.btrfs_root {
         return Ok(Box::new(Btrfs::open_for(root, state_dir)?));
     }
-    let _ = is_btrfs(state_dir)?;
-    Ok(Box::new(Btrfs::open(state_dir)?))
+    if is_btrfs(state_dir)? {
+        return Ok(Box::new(Btrfs::open(state_dir)?));
+    }
+    let options = embedded::Options::default();
+    Ok(Box::new(Embedded::open(state_dir, options)?))
 }

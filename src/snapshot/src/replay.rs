@@ -13,7 +13,7 @@ use stromatekt_kernel::send_stream::Command;
 /// What the stream tells of a path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hint {
-    /// The content of the file at it may have changed.
+    /// The content of the file at it may have changed; of a directory, that of all files below it.
     pub content: bool,
     /// Another entry stands at it than before: what is below it is to be compared as well.
     pub moved: bool,

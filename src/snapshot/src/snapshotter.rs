@@ -42,7 +42,13 @@ pub trait Snapshotter: Send + Sync {
     fn is_sealed(&self, name: &SnapshotName) -> Result<bool>;
 
     /// Returns when all that was done to the snapshots so far would survive a power failure.
+    ///
+    /// Fails if any write failed since the snapshots were opened, be it of another process: what is not synced is not to be relied
+    /// on.
     fn sync(&self) -> Result<()>;
+
+    /// Fails if the disk let writes fail, or is full: why a process in a snapshot came to grief.
+    fn check(&self) -> Result<()>;
 
     /// How many bytes can be written before the disk is full.
     fn available_bytes(&self) -> Result<u64>;
