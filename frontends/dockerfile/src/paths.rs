@@ -1,0 +1,118 @@
+//! Paths as Dockerfiles write them, made absolute without a look at any file system.
+
+/// The shortest path that means the same, by text alone (Go's `path.Clean`): `.` where nothing is left.
+pub fn clean(path: &str) -> String {
+    let rooted = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            ".." if rooted => {}
+            part => parts.push(part),
+        }
+    }
+    let joined = parts.join("/");
+    match (rooted, joined.is_empty()) {
+        (true, _) => format!("/{joined}"),
+        (false, true) => ".".to_owned(),
+        (false, false) => joined,
+    }
+}
+
+/// `path`, relative to `directory` unless it is absolute, cleaned.
+pub fn join(directory: &str, path: &str) -> String {
+    if path.starts_with('/') {
+        clean(path)
+    } else {
+        clean(&format!("/{directory}/{path}"))
+    }
+}
+
+/// The destination of a copy: absolute, and with a slash at its end where the user demands a directory (`/`, `/.` at the end, or `.` and
+/// nothing at all, which are the working directory).
+pub fn destination(directory: &str, path: &str) -> String {
+    let is_directory = matches!(path, "" | ".") || path.ends_with('/') || path.ends_with("/.");
+    let mut joined = join(directory, path);
+    if is_directory && !joined.ends_with('/') {
+        joined.push('/');
+    }
+    joined
+}
+
+/// The path of a source in its tree: cleaned, without a way out of the tree, relative; `.` is the whole tree.
+pub fn source(path: &str) -> String {
+    match join("/", path).trim_start_matches('/') {
+        "" => ".".to_owned(),
+        inner => inner.to_owned(),
+    }
+}
+
+/// The last part of a path, `.` where it has none (Go's `path.Base`).
+pub fn base(path: &str) -> &str {
+    let trimmed = path.trim_end_matches('/');
+    match trimmed.rsplit('/').next() {
+        Some("") | None if path.is_empty() => ".",
+        Some("") | None => "/",
+        Some(name) => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_cleaned_as_go_cleans_them() {
+        for (path, cleaned) in [
+            ("", "."),
+            ("/", "/"),
+            ("a//b/./c/", "a/b/c"),
+            ("/a/../..", "/"),
+            ("../a/..", ".."),
+            ("a/..", "."),
+            ("../../x", "../../x"),
+        ] {
+            assert_eq!(clean(path), cleaned, "{path}");
+        }
+        for (path, name) in [("", "."), ("/", "/"), ("/a/b/", "b"), ("x", "x")] {
+            assert_eq!(base(path), name, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_destination_keeps_what_says_that_it_is_a_directory() {
+        for (directory, path, absolute) in [
+            ("/w", ".", "/w/"),
+            ("/w", "./", "/w/"),
+            ("/w", "x", "/w/x"),
+            ("/w", "x/", "/w/x/"),
+            ("/w", "x/.", "/w/x/"),
+            ("/w", "../x/", "/x/"),
+            ("/", ".", "/"),
+            ("/w", "/", "/"),
+            ("/w", "/x", "/x"),
+        ] {
+            assert_eq!(
+                destination(directory, path),
+                absolute,
+                "{path} in {directory}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_source_cannot_leave_its_tree() {
+        for (path, inner) in [
+            (".", "."),
+            ("/", "."),
+            ("../../etc", "etc"),
+            ("/a/b/", "a/b"),
+            ("a*", "a*"),
+        ] {
+            assert_eq!(source(path), inner, "{path}");
+        }
+    }
+}
