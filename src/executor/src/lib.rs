@@ -1,1 +1,17 @@
 //! Runs the process of a step in an OCI runtime.
+//!
+//! One [`Executor`] serves a whole build: it turns a [`Run`](stromatekt_graph::op::Run) into a bundle of the OCI
+//! runtime-spec, hands that to `runc` or a runtime with its command line, streams what the process writes, and leaves
+//! nothing behind but what the process itself did to its tree.
+
+mod error;
+mod executor;
+mod request;
+mod secrets;
+mod ssh;
+
+pub use error::{Error, Result};
+pub use executor::{Config, Executor};
+pub use request::{Outcome, Request, ResolvedMount, Stream};
+pub use secrets::{Secret, SecretSource, Secrets};
+pub use ssh::{SshAgents, SshForward};
