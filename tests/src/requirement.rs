@@ -1,0 +1,26 @@
+//! What a test needs that a machine may not have. A test that cannot run says so, and why, on standard error.
+
+use std::env;
+use std::io::Write as _;
+
+/// Whether a program is on PATH. Where it is not, the test is skipped, and this says so.
+#[must_use]
+pub fn program(name: &str) -> bool {
+    let found = env::var_os("PATH").is_some_and(|path| {
+        env::split_paths(&path).any(|directory| directory.join(name).is_file())
+    });
+    if !found {
+        skipped(&format!("{name} is not installed (make setup installs it)"));
+    }
+    found
+}
+
+/// Says that the test that runs in this thread is skipped. Written past the capture of the test runner.
+pub fn skipped(why: &str) {
+    let thread = std::thread::current();
+    let _ = writeln!(
+        std::io::stderr(),
+        "{} skipped: {why}",
+        thread.name().unwrap_or("a test")
+    );
+}

@@ -1,0 +1,21 @@
+//! End to end: the `stromatekt` command on real btrfs and runc, seen through what it leaves.
+//!
+//! One binary, because each one links for itself; a module for each thing that a person would look for.
+
+mod arguments;
+mod broken_inputs;
+mod cache;
+mod command_line;
+mod config;
+mod contexts;
+mod copy;
+mod dockerfile_errors;
+mod fetch;
+mod heredocs;
+mod image_store;
+mod interruptions;
+mod outputs;
+mod peers;
+mod run;
+mod run_mounts;
+mod stages;
