@@ -16,7 +16,6 @@ use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use nix::errno::Errno;
 use stromatekt_kernel::beneath::OFlag;
 use stromatekt_kernel::btrfs::{self, SubvolumeInfo, Uuid};
 use stromatekt_kernel::{Root, entry, mount, send_stream};
@@ -25,7 +24,7 @@ use stromatekt_oci::Changeset;
 use crate::compare::{self, Failure};
 use crate::error::{Error, Result};
 use crate::replay::Replay;
-use crate::{SnapshotName, Snapshotter};
+use crate::{SnapshotName, Snapshotter, nested};
 
 /// Snapshots as subvolumes of a btrfs.
 #[derive(Debug)]
@@ -152,27 +151,6 @@ impl Btrfs {
         Ok(true)
     }
 
-    /// Removes a subvolume with those in it.
-    fn destroy(&self, parent: &OwnedFd, name: &std::ffi::OsStr) -> io::Result<()> {
-        match btrfs::destroy_subvolume(parent, name) {
-            Err(error) if error.raw_os_error() == Some(Errno::ENOTEMPTY as i32) => {}
-            result => return result,
-        }
-        // A process made subvolumes in its tree, as systemd-tmpfiles(8) does.
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
-        let outer = entry::openat(parent, name, flags, 0)?;
-        btrfs::set_read_only(&outer, false)?;
-        let outer_root = Root::from(OwnedFd::from(outer.try_clone()?));
-        for path in btrfs::nested_subvolumes(&outer)? {
-            let Some(inner) = path.file_name() else {
-                continue;
-            };
-            let dir = outer_root.open_dir_no_symlinks(path.parent().unwrap_or(Path::new("")))?;
-            self.destroy(&dir, inner)?;
-        }
-        btrfs::destroy_subvolume(parent, name)
-    }
-
     fn compare(
         &self,
         lower: Option<&SnapshotName>,
@@ -242,7 +220,12 @@ impl Snapshotter for Btrfs {
 
     fn seal(&self, name: &SnapshotName) -> Result<()> {
         let subvolume = self.subvolume(name)?;
-        btrfs::set_read_only(&subvolume, true).map_err(Error::file("seal", &self.path(name)))
+        if self.info(name, &subvolume)?.read_only {
+            return Ok(());
+        }
+        nested::flatten(&subvolume)
+            .and_then(|()| btrfs::set_read_only(&subvolume, true))
+            .map_err(Error::file("seal", &self.path(name)))
     }
 
     fn diff(&self, lower: Option<&SnapshotName>, upper: &SnapshotName) -> Result<Changeset> {
@@ -255,7 +238,7 @@ impl Snapshotter for Btrfs {
     }
 
     fn remove(&self, name: &SnapshotName) -> Result<()> {
-        match self.destroy(&self.dir, name.as_str().as_ref()) {
+        match nested::destroy(&self.dir, name.as_str().as_ref()) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(Error::file("remove the subvolume", &self.path(name))(error)),

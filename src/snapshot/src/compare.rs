@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use stromatekt_kernel::beneath::OFlag;
+use stromatekt_kernel::beneath::{DirEntry, OFlag};
 use stromatekt_kernel::{FileKind, Root, Stat, btrfs, entry, xattr};
 use stromatekt_oci::Changeset;
 
@@ -71,7 +71,16 @@ pub(crate) fn everything(upper: &Root) -> Result<Changeset> {
     if (mode, uid, gid) != (0o755, 0, 0) || !attributes.is_empty() {
         comparison.changes.changed.insert(PathBuf::new());
     }
-    comparison.add_all_below(PathBuf::new())?;
+    let mut waiting = vec![PathBuf::new()];
+    while let Some(dir) = waiting.pop() {
+        for entry in comparison.upper.entries(&dir)? {
+            let path = dir.join(entry.name);
+            comparison.changes.changed.insert(path.clone());
+            if entry.kind == FileKind::Directory {
+                waiting.push(path);
+            }
+        }
+    }
     Ok(comparison.finish())
 }
 
@@ -134,15 +143,20 @@ impl<'a> Side<'a> {
         }
     }
 
-    fn names(&mut self, path: &Path) -> Result<Vec<OsString>> {
+    /// The entries of a directory; none if there is no directory.
+    fn entries(&mut self, path: &Path) -> Result<Vec<DirEntry>> {
         let Some(dir) = self.dir(path)? else {
             return Ok(Vec::new());
         };
         let entries = dir.try_clone().and_then(entry::read_dir_fd);
         // The clone shares the position in the directory, which is at its end now.
         self.last = None;
-        let entries = entries.map_err(at(path))?;
-        Ok(entries.into_iter().map(|entry| entry.name).collect())
+        entries.map_err(at(path))
+    }
+
+    fn names(&mut self, path: &Path) -> Result<impl Iterator<Item = OsString> + use<>> {
+        let entries = self.entries(path)?;
+        Ok(entries.into_iter().map(|entry| entry.name))
     }
 
     fn xattrs(&mut self, path: &Path) -> Result<Vec<(OsString, Vec<u8>)>> {
@@ -206,7 +220,7 @@ impl Comparison<'_> {
                     if !hint.moved {
                         return Ok(false);
                     }
-                    let names: BTreeSet<_> = self.lower.names(&path)?.into_iter().collect();
+                    let names: BTreeSet<_> = self.lower.names(&path)?.collect();
                     let names = names.into_iter().chain(self.upper.names(&path)?);
                     for name in names.collect::<BTreeSet<_>>() {
                         let path = path.join(name);

@@ -7,6 +7,7 @@ pub mod embedded;
 
 mod error;
 mod name;
+mod nested;
 mod open;
 mod replay;
 mod snapshotter;

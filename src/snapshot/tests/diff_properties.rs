@@ -124,6 +124,10 @@ fn apply(root: &Path, op: &Op) {
     // A device or a pipe must not be opened.
     let is_file = |path: &PathBuf| plain(path) && at(path).is_file();
     let may_make = |path: &PathBuf| plain(path) && (is_file(path) || !at(path).exists());
+    let parent_dir = |path: &PathBuf| {
+        let parent = at(path).parent().unwrap().to_owned();
+        parent.is_dir().then(|| File::open(parent).unwrap())
+    };
     match op {
         Op::Write(path, byte, size) if may_make(path) => {
             let _ = fs::write(at(path), vec![*byte; *size]);
@@ -162,12 +166,15 @@ fn apply(root: &Path, op: &Op) {
             let _ = nix::fcntl::renameat2(here, &at(from), here, &at(to), flags);
         }
         // What stands at the new place is removed first, be it a directory.
-        Op::Replace(from, to) if above_plain(from) && above_plain(to) => {
-            if at(from).symlink_metadata().is_ok() && !from.starts_with(to) && !to.starts_with(from)
-            {
-                let _ = fs::remove_file(at(to)).or_else(|_| fs::remove_dir_all(at(to)));
-                let _ = fs::rename(at(from), at(to));
-            }
+        Op::Replace(from, to)
+            if above_plain(from)
+                && above_plain(to)
+                && at(from).symlink_metadata().is_ok()
+                && !from.starts_with(to)
+                && !to.starts_with(from) =>
+        {
+            let _ = fs::remove_file(at(to)).or_else(|_| fs::remove_dir_all(at(to)));
+            let _ = fs::rename(at(from), at(to));
         }
         Op::Link(from, to) if above_plain(from) && above_plain(to) => {
             let _ = fs::hard_link(at(from), at(to));
@@ -182,14 +189,13 @@ fn apply(root: &Path, op: &Op) {
             let _ = lchown(at(path), Some(*uid), Some(*gid));
         }
         Op::SetXattr(path, user, value) if plain(path) => {
-            let dir = File::open(at(path).parent().unwrap());
-            if let Ok(dir) = dir {
+            if let Some(dir) = parent_dir(path) {
                 let file = Target::of_entry(&dir, path.file_name().unwrap()).unwrap();
                 let _ = xattr::set(&file, xattr_name(*user), &[*value; 3]);
             }
         }
         Op::RemoveXattr(path, user) if plain(path) => {
-            if let Ok(dir) = File::open(at(path).parent().unwrap()) {
+            if let Some(dir) = parent_dir(path) {
                 let file = Target::of_entry(&dir, path.file_name().unwrap()).unwrap();
                 let _ = xattr::remove(&file, xattr_name(*user));
             }

@@ -104,7 +104,7 @@ impl Store {
         let root = root
             .canonicalize()
             .map_err(Error::file("find the store directory", root))?;
-        for directory in ["blobs/sha256", "leases", "scratch", "cache-mounts"] {
+        for directory in ["blobs/sha256", "leases", "scratch"] {
             let path = root.join(directory);
             if !path.is_dir() {
                 fs::create_dir_all(&path).map_err(Error::file("make the directory", &path))?;
@@ -128,6 +128,18 @@ impl Store {
     /// The directory of the store.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// A directory of the store's own, made where it does not exist.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn directory(&self, name: &str) -> Result<PathBuf> {
+        let path = self.root.join(name);
+        if !path.is_dir() {
+            fs::create_dir_all(&path).map_err(Error::file("make the directory", &path))?;
+        }
+        Ok(path)
     }
 
     /// The lease of this process: what it makes and nobody knows yet.

@@ -8,6 +8,7 @@
 //!   leases/<lease>       one file for each running process, locked by it as long as it lives
 //!   scratch/<lease>/     its temporary files
 //!   cache-mounts/        directories of `RUN --mount=type=cache`
+//!   git/, downloads/     what was fetched from repositories and web servers, to fetch less the next time
 //!   btrfs.img, btrfs/    the embedded file system with the snapshots, where no other btrfs is used
 //! ```
 //!
