@@ -34,7 +34,8 @@ pub struct Directives {
     pub syntax: Option<Word>,
     /// `escape`.
     pub escape: Escape,
-    /// `check`: settings of lint rules.
+    /// `check`: settings of lint rules. There are no such rules here, so a list of rules to skip skips nothing, and `error=true`,
+    /// which makes an error of a broken rule, never does.
     pub check: Option<Word>,
 }
 

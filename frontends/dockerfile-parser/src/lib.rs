@@ -54,7 +54,7 @@ pub use instruction::{
     Mount, Network, OnBuild, Pair, Run, Security, Transfer,
 };
 pub use nearest::nearest;
-pub use position::{LineIndex, Position};
+pub use position::{Excerpt, LineIndex, Position};
 pub use span::{Span, Spanned, Word};
 pub use stages::{Dockerfile, Stage, parse, parse_instruction};
 pub use warning::{Warning, WarningKind};

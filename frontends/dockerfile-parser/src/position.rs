@@ -11,6 +11,17 @@ pub struct Position {
     pub column: u32,
 }
 
+/// What to show of a span: its first line, and the part of that which is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Excerpt<'a> {
+    /// Where the part starts.
+    pub position: Position,
+    /// The line, without its break.
+    pub line: &'a str,
+    /// How many characters of the line belong to the part; at least one, for the caret.
+    pub width: u32,
+}
+
 /// Where the lines of a text start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineIndex {
@@ -57,6 +68,20 @@ impl LineIndex {
         }
     }
 
+    /// What to show of a span of `text`, which must be the text of this index.
+    #[must_use]
+    pub fn excerpt<'a>(&self, text: &'a str, span: Span) -> Excerpt<'a> {
+        let position = self.position(text, span.start);
+        let line = self.text(text, position.line);
+        let end = self.starts[self.index(span.start)] + line.len();
+        let part = text.get(span.start..span.end.min(end)).unwrap_or("");
+        Excerpt {
+            position,
+            line,
+            width: u32::try_from(part.chars().count().max(1)).unwrap_or(u32::MAX),
+        }
+    }
+
     /// A line of `text` by its number, without the line break; empty where there is no such line.
     #[must_use]
     pub fn text<'a>(&self, text: &'a str, line: u32) -> &'a str {
@@ -91,6 +116,12 @@ mod tests {
         assert_eq!(index.lines(Span::new(0, 3)), (1, 1));
         assert_eq!(index.lines(Span::new(0, 4)), (1, 2));
         assert_eq!(index.lines(Span::at(3)), (2, 2));
+        let excerpt = index.excerpt(text, Span::new(4, 11));
+        assert_eq!(
+            (excerpt.line, excerpt.position.column, excerpt.width),
+            ("bü c", 2, 3)
+        );
+        assert_eq!(index.excerpt(text, Span::at(text.len())).width, 1);
         assert_eq!(index.text(text, 1), "a");
         assert_eq!(index.text(text, 2), "bü c");
         assert_eq!(index.text(text, 4), "last");

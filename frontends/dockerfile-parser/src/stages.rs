@@ -3,7 +3,7 @@
 use crate::directives::{Directives, check_lint_settings, detect};
 use crate::error::{Error, Problem};
 use crate::instruction::{From, Instruction, Kind};
-use crate::position::{LineIndex, Position};
+use crate::position::{Excerpt, LineIndex, Position};
 use crate::read::{Read, read};
 use crate::scan::Scanner;
 use crate::span::Span;
@@ -51,6 +51,12 @@ impl Dockerfile {
     #[must_use]
     pub fn line(&self, number: u32) -> &str {
         self.lines.text(&self.text, number)
+    }
+
+    /// What to show of a span.
+    #[must_use]
+    pub fn excerpt(&self, span: Span) -> Excerpt<'_> {
+        self.lines.excerpt(&self.text, span)
     }
 }
 

@@ -30,11 +30,6 @@ impl Environment {
     pub fn to_vec(&self) -> Vec<(String, String)> {
         self.variables.clone()
     }
-
-    /// The names in order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.variables.iter().map(|(name, _)| name.as_str())
-    }
 }
 
 /// Splits `NAME=value` as an image config has it; a text without `=` is a name with an empty value.
@@ -63,7 +58,9 @@ mod tests {
             environment.set(name, value);
             set_in_config(&mut config, name, value);
         }
-        assert_eq!(environment.names().collect::<Vec<_>>(), ["B", "A"]);
+        let variables = environment.to_vec();
+        let names: Vec<&str> = variables.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["B", "A"]);
         assert_eq!(environment.get("A"), Some("3"));
         assert_eq!(config, ["A=3", "B=2"]);
     }

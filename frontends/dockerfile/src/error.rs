@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use stromatekt_dockerfile_parser::Span;
+use stromatekt_dockerfile_parser::{self as parser, Span, WordError};
 use stromatekt_graph::GraphError;
 
 use crate::options::Entitlement;
@@ -23,8 +23,14 @@ pub struct Error {
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
     /// A text is not a Dockerfile, or not an instruction.
-    #[error("{0}")]
-    Syntax(String),
+    #[error(transparent)]
+    Syntax(parser::Problem),
+    /// A `# syntax=` line that names another language.
+    #[error("the frontend `{image}` cannot be loaded")]
+    Frontend {
+        /// The image.
+        image: String,
+    },
     /// `--target` names no stage.
     #[error("target stage `{name}` could not be found")]
     UnknownTarget {
@@ -65,7 +71,10 @@ pub enum Problem {
     },
     /// `--from` has a variable.
     #[error("variables are not expanded in `--from`")]
-    VariableInFrom,
+    VariableInFrom {
+        /// Where the flag stands.
+        place: Span,
+    },
     /// FROM expands to nothing.
     #[error("the base `{expression}` expands to nothing")]
     BlankBase {
@@ -97,8 +106,15 @@ pub enum Problem {
         platform: String,
     },
     /// A word does not expand.
-    #[error("{0}")]
-    Expansion(String),
+    #[error("`{word}` cannot be expanded: {error}")]
+    Expansion {
+        /// The word.
+        word: String,
+        /// Why not.
+        error: WordError,
+        /// Where it stands.
+        place: Span,
+    },
     /// A trigger that the base of a stage brought.
     #[error("in the trigger `ONBUILD {trigger}` of the base: {problem}")]
     Trigger {
@@ -161,7 +177,12 @@ pub enum Problem {
         reason: String,
         /// What would be right.
         help: Option<String>,
+        /// Where the flag stands, if it is one.
+        place: Option<Span>,
     },
+    /// RUN of nothing.
+    #[error("there is nothing to run")]
+    EmptyCommand,
     /// A step demands what the user did not allow.
     #[error("the step needs the permission {}, which was not given", entitlement.name())]
     NotAllowed {
@@ -186,23 +207,22 @@ pub enum Problem {
         /// The way out.
         help: String,
     },
-    /// A named context that refers to itself.
-    #[error("the named context `{name}` refers to itself")]
-    CircularContext {
-        /// Its name.
-        name: String,
-    },
     /// The graph refuses a node.
     #[error(transparent)]
     Graph(#[from] GraphError),
 }
 
 impl Problem {
-    /// The problem at a place.
+    /// The problem at a place, or where it knows better.
     pub(crate) fn at(self, span: Span) -> Error {
+        let better = match &self {
+            Self::Expansion { place, .. } | Self::VariableInFrom { place } => Some(*place),
+            Self::Mount { place, .. } => *place,
+            _ => None,
+        };
         Error {
+            span: Some(better.unwrap_or(span)),
             problem: self,
-            span: Some(span),
         }
     }
 
@@ -225,7 +245,7 @@ impl Problem {
             Self::Circular { .. } => "a stage can only use stages that come before it".to_owned(),
             Self::LaterStage { from, .. } => format!("move stage `{from}` before the one that uses it"),
             Self::MountFromNumber { .. } => "give the stage a name: `FROM image AS name`".to_owned(),
-            Self::VariableInFrom => "give the image a stage of its own (`ARG` and `FROM image:$ARG AS name` at the top), and \
+            Self::VariableInFrom { .. } => "give the image a stage of its own (`ARG` and `FROM image:$ARG AS name` at the top), and \
                  copy from that"
                 .to_owned(),
             Self::BlankBase { .. } => {
@@ -239,6 +259,10 @@ impl Problem {
             Self::Port { .. } => "ports are written as 80, 8000-8010 or 53/udp".to_owned(),
             Self::Signal { .. } => "signals are written as SIGTERM, TERM or 15".to_owned(),
             Self::Mount { help, .. } => return help.clone(),
+            Self::Syntax(problem) => return problem.help(),
+            Self::Expansion { error, .. } => return error.help(),
+            Self::Frontend { .. } => "remove the `# syntax=` line, or name docker/dockerfile:1".to_owned(),
+            Self::EmptyCommand => "put a program into the list".to_owned(),
             Self::NotAllowed { entitlement } => format!("pass --allow {}", entitlement.name()),
             Self::Unsupported { help, .. } | Self::BuildArg { help, .. } => help.clone(),
             _ => return None,
@@ -270,50 +294,14 @@ impl std::error::Error for Error {
     }
 }
 
+impl From<parser::Error> for Error {
+    fn from(error: parser::Error) -> Self {
+        Problem::Syntax(error.problem).at(error.span)
+    }
+}
+
 impl From<GraphError> for Error {
     fn from(error: GraphError) -> Self {
         Problem::Graph(error).nowhere()
-    }
-}
-
-/// The candidate nearest to `word`, if it is near: at most a third of its letters differ.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let word = word.to_lowercase();
-    let limit = word.chars().count().div_ceil(3).min(3);
-    candidates
-        .into_iter()
-        .map(|candidate| (distance(&word, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate.to_owned())
-}
-
-/// Levenshtein's edit distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nearest_name_is_found_and_a_far_one_is_not() {
-        let names = ["build", "test", "runtime"];
-        assert_eq!(nearest("biuld", names).as_deref(), Some("build"));
-        assert_eq!(nearest("buid", names).as_deref(), Some("build"));
-        assert_eq!(nearest("Runtimes", names).as_deref(), Some("runtime"));
-        assert_eq!(nearest("debian", names), None);
     }
 }

@@ -16,16 +16,30 @@ pub struct GitUrl {
 /// Reads a source as a git repository. Nothing where it is a local path or an ordinary URL; a reason where it is a
 /// repository with parameters that cannot be.
 pub fn parse(source: &str) -> Option<Result<GitUrl, String>> {
-    let (without_fragment, fragment) = source
-        .split_once('#')
-        .map_or((source, ""), |(url, fragment)| (url, fragment));
-    let (remote, query) = without_fragment
-        .split_once('?')
-        .map_or((without_fragment, ""), |(remote, query)| (remote, query));
+    let (remote, query, fragment) = split(source);
     if !is_repository(remote) {
         return None;
     }
     Some(read_parameters(remote, fragment, query))
+}
+
+/// Reads the build context of a command line as a git repository. There, `github.com/…` without a scheme is one, too.
+pub fn parse_context(source: &str) -> Option<Result<GitUrl, String>> {
+    if !source.starts_with("github.com/") {
+        return parse(source);
+    }
+    let source = format!("https://{source}");
+    let (remote, query, fragment) = split(&source);
+    Some(read_parameters(remote, fragment, query))
+}
+
+/// Remote, query and fragment of a source.
+fn split(source: &str) -> (&str, &str, &str) {
+    let (without_fragment, fragment) = source.split_once('#').unwrap_or((source, ""));
+    let (remote, query) = without_fragment
+        .split_once('?')
+        .unwrap_or((without_fragment, ""));
+    (remote, query, fragment)
 }
 
 /// BuildKit's rule: `git://` and `ssh://` always, `http(s)://` where the path ends in `.git`, and `user@host:path`.
@@ -166,6 +180,11 @@ impl Parameters {
 
 /// A part of a query: `+` is a space, `%xx` a byte.
 fn decode(text: &str) -> String {
+    decode_path(&text.replace('+', " "))
+}
+
+/// A part of a path: `%xx` is a byte.
+pub fn decode_path(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -179,7 +198,6 @@ fn decode(text: &str) -> String {
                 out.push(byte);
                 at += 2;
             }
-            (b'+', None) => out.push(b' '),
             (byte, None) => out.push(byte),
         }
         at += 1;
@@ -213,6 +231,16 @@ mod tests {
         ] {
             assert!(parse(source).is_none(), "{source}");
         }
+    }
+
+    #[test]
+    fn contexts_may_leave_out_the_scheme_of_github() {
+        let git = parse_context("github.com/a/b#main:c").unwrap().unwrap().git;
+        assert_eq!(git.remote, "https://github.com/a/b");
+        assert_eq!(git.reference.as_deref(), Some("main"));
+        assert_eq!(git.subdirectory.as_deref(), Some("c"));
+        assert!(parse_context("https://example.com/a.git").is_some());
+        assert!(parse_context("./github.com/a/b").is_none());
     }
 
     #[test]

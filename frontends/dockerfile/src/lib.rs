@@ -1,17 +1,54 @@
 //! Dockerfiles to graphs: stages, scoping of args, expansion, and lowering of each instruction. No I/O.
+//!
+//! [`parse`] makes a [`Dockerfile`] of a text, [`lower`] makes a graph of that. Lowering must know the configs of base images, for
+//! their variables and triggers; as it does no I/O, it says which ones ([`Lowering::NeedsImages`]) and is started again with them.
+//! What is wrong is an [`Error`] with a place in the text, to be shown with [`Dockerfile::excerpt`], and a help.
+//!
+//! Inside: `plan` resolves every name that does not depend on a stage's variables, `ready` finds what the target needs, `lower` goes
+//! through that; for each instruction, `effect` expands it and changes the config, `copy` and `run` append what makes layers; `export`
+//! ends the graph.
+//!
+//! A `# syntax=` line may name any release of docker's own frontend: all of them are this one. Another frontend is an error.
+//! A `# check=` line is checked for its form; there are no lint rules that it could set.
 
+mod build_args;
 mod chmod;
+mod copy;
+mod effect;
 mod environment;
 mod epoch;
-mod git_url;
+mod error;
+mod expand;
+mod export;
+pub mod git_url;
 mod go_text;
 mod labels;
+mod lower;
 mod lowered;
+mod mount;
 mod options;
 mod paths;
+mod plan;
 mod ports;
+mod reading;
+mod reading_copy;
+mod reading_run;
+mod ready;
+mod run;
 mod signals;
+mod source;
 mod state;
 
+pub use error::{Error, Problem, Result};
+pub use lower::{bases, lower};
 pub use lowered::{ImageConfigs, ImageRequest, Lowered, Lowering};
 pub use options::{Entitlement, NamedContext, NoCache, Options};
+pub use stromatekt_dockerfile_parser::{Dockerfile, Excerpt, LineIndex, Position, Span, Warning};
+
+/// Reads a Dockerfile.
+///
+/// # Errors
+/// When docker would refuse it, too, whatever it was built with.
+pub fn parse(text: &str) -> Result<Dockerfile> {
+    Ok(stromatekt_dockerfile_parser::parse(text)?)
+}

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use stromatekt_dockerfile_parser::Span;
 use stromatekt_graph::op::ImageLocation;
 use stromatekt_graph::{Graph, NodeId};
 use stromatekt_oci::config::ImageConfig;
@@ -30,6 +31,8 @@ pub struct ImageRequest {
     pub platform: Platform,
     /// The name as the Dockerfile has it.
     pub name: String,
+    /// What needs it: a FROM, a copy or a mount.
+    pub span: Span,
     /// A stage with nearly that name, for the error when there is no such image.
     pub similar_stage: Option<String>,
 }

@@ -31,6 +31,15 @@ pub fn join(directory: &str, path: &str) -> String {
     }
 }
 
+/// The working directory that WORKDIR with `path` leads to. BuildKit leaves an absolute path as it is written, slash at the end and all.
+pub fn working_directory(current: &str, path: &str) -> String {
+    match path {
+        "" => current.to_owned(),
+        absolute if absolute.starts_with('/') => absolute.to_owned(),
+        relative => join(current, relative),
+    }
+}
+
 /// The destination of a copy: absolute, and with a slash at its end where the user demands a directory (`/`, `/.` at the end, or `.` and
 /// nothing at all, which are the working directory).
 pub fn destination(directory: &str, path: &str) -> String {

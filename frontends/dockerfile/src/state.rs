@@ -31,8 +31,6 @@ pub struct State {
     pub environment: Environment,
     /// The args in the order in which they were declared, with what they were set to there.
     pub args: Vec<(String, Option<String>)>,
-    /// The platform of the stage.
-    pub platform: Platform,
     /// When the history says that things were done.
     pub created: Option<String>,
     /// Whether CMD stood in this stage: then ENTRYPOINT keeps it.
@@ -64,11 +62,12 @@ impl State {
         tree: NodeId,
         base: Option<NodeId>,
         image: ImageConfig,
-        platform: Platform,
         created: Option<String>,
     ) -> Self {
         let mut image = image.without_unknown();
         image.created = None;
+        // Its triggers are among the steps of the stage.
+        image.config.on_build.clear();
         image.rootfs.diff_ids.clear();
         let mut state = Self {
             tree,
@@ -77,7 +76,6 @@ impl State {
             image,
             environment: Environment::default(),
             args: Vec::new(),
-            platform,
             created,
             has_cmd: false,
         };
@@ -107,7 +105,7 @@ impl State {
             let (name, value) = environment::split(variable);
             self.environment.set(name, value);
         }
-        if !config.working_dir.is_empty() {
+        if !config.working_dir.is_empty() && !config.working_dir.starts_with('/') {
             config.working_dir = paths::join("/", &config.working_dir);
         }
     }
@@ -286,13 +284,10 @@ impl State {
             .filter(|(name, _)| names.insert(name))
             .map(|(name, _)| {
                 // The variable counts (ENV may have changed it); else the last declaration.
-                let value = self.environment.get(name).map_or_else(
-                    || {
-                        let last = self.args.iter().rev().find(|(other, _)| other == name);
-                        last.and_then(|(_, value)| value.as_deref()).unwrap_or("")
-                    },
-                    |value| value,
-                );
+                let value = self.environment.get(name).unwrap_or_else(|| {
+                    let last = self.args.iter().rev().find(|(other, _)| other == name);
+                    last.and_then(|(_, value)| value.as_deref()).unwrap_or("")
+                });
                 format!("{name}={value}")
             })
             .collect();

@@ -1,0 +1,287 @@
+//! A plan carried out: stages in order, each instruction's effect on the state and the graph.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use stromatekt_dockerfile_parser::{Dockerfile, Instruction, Problem as Syntax, Span};
+use stromatekt_graph::file::FileAction;
+use stromatekt_graph::op::File;
+use stromatekt_graph::{NodeId, Op, Origin};
+
+use crate::build_args;
+use crate::copy::{self, Marks};
+use crate::effect::{self, Effect};
+use crate::error::{Problem, Result};
+use crate::export;
+use crate::labels::uppercase_keyword;
+use crate::lowered::{ImageConfigs, ImageRequest, Lowered, Lowering};
+use crate::options::Options;
+use crate::paths;
+use crate::plan::{Plan, Stage, Step};
+use crate::reading;
+use crate::ready::{Readiness, in_trigger};
+use crate::run;
+use crate::source::{Builder, Source};
+use crate::state::{State, empty_image};
+
+/// The images whose configs must be known before a Dockerfile can be lowered: those that the target needs.
+///
+/// # Errors
+/// When the Dockerfile cannot be built whatever those configs are.
+pub fn bases(dockerfile: &Dockerfile, options: &Options) -> Result<Vec<ImageRequest>> {
+    match Plan::new(dockerfile, options)?.ready(&ImageConfigs::new())? {
+        Readiness::Ready(_) => Ok(Vec::new()),
+        Readiness::Needs(requests) => Ok(requests),
+    }
+}
+
+/// The graph of a Dockerfile's target; or further images whose configs must be known, where `configs` lacks some.
+///
+/// `file` is the Dockerfile's name as the user wrote it, for progress and errors.
+///
+/// # Errors
+/// When an instruction that the target needs cannot be carried out.
+pub fn lower(
+    dockerfile: &Dockerfile,
+    file: &str,
+    options: &Options,
+    configs: &ImageConfigs,
+) -> Result<Lowering> {
+    let mut plan = Plan::new(dockerfile, options)?;
+    let order = match plan.ready(configs)? {
+        Readiness::Ready(order) => order,
+        Readiness::Needs(requests) => return Ok(Lowering::NeedsImages(requests)),
+    };
+    let mut lowering = StageLowering {
+        dockerfile,
+        file: file.into(),
+        configs,
+        builder: Builder::default(),
+        states: vec![None; plan.stages.len()],
+    };
+    let mut stages = std::mem::take(&mut plan.stages);
+    for index in order {
+        let state = lowering.stage(&plan, &mut stages[index])?;
+        lowering.states[index] = Some(state);
+    }
+    let target = lowering.states[plan.target]
+        .take()
+        .ok_or_else(|| Problem::Syntax(Syntax::NoStage).nowhere())?;
+    let export =
+        export::export(&mut lowering.builder, &target, options).map_err(Problem::nowhere)?;
+    Ok(Lowering::Done(Box::new(Lowered {
+        graph: lowering.builder.graph,
+        export,
+        contexts: lowering.builder.contexts,
+        source_date_epoch: plan.epoch.as_ref().map(|(seconds, _)| *seconds),
+        warnings: warnings(dockerfile, &plan, &stages),
+    })))
+}
+
+fn warnings(dockerfile: &Dockerfile, plan: &Plan<'_>, stages: &[Stage<'_>]) -> Vec<String> {
+    let mut declared: BTreeSet<String> = reading::global_names(dockerfile);
+    for stage in stages {
+        for step in &stage.steps {
+            declared.extend(reading::declared(&step.instruction));
+        }
+    }
+    let predefined = build_args::predefined(plan.options, None);
+    let unused = build_args::unused(plan.options, &declared, &predefined);
+    let mut warnings = Vec::new();
+    if !unused.is_empty() {
+        warnings.push(format!(
+            "[Warning] One or more build-args [{}] were not consumed",
+            unused.join(" ")
+        ));
+    }
+    warnings
+}
+
+/// Stages being lowered.
+struct StageLowering<'a> {
+    dockerfile: &'a Dockerfile,
+    file: Arc<str>,
+    configs: &'a ImageConfigs,
+    builder: Builder,
+    /// The end of each stage that is done.
+    states: Vec<Option<State>>,
+}
+
+impl StageLowering<'_> {
+    fn stage(&mut self, plan: &Plan<'_>, stage: &mut Stage<'_>) -> Result<State> {
+        let span = stage.span;
+        let mut state = self
+            .start(plan, stage)
+            .map_err(|problem| problem.at(span))?;
+        if stage.replaced.is_none() {
+            let steps = std::mem::take(&mut stage.steps);
+            for step in &steps {
+                self.step(plan, stage, &mut state, step)
+                    .map_err(|problem| match &step.trigger {
+                        Some(trigger) => in_trigger(problem, trigger, span),
+                        None => problem.at(step.instruction.span),
+                    })?;
+            }
+            stage.steps = steps;
+        }
+        Ok(state)
+    }
+
+    /// The state before the first instruction.
+    fn start(&mut self, plan: &Plan<'_>, stage: &mut Stage<'_>) -> Result<State, Problem> {
+        let created = plan.epoch.as_ref().map(|(_, text)| text.clone());
+        let origin = self.origin(stage.span);
+        let platform = stage.platform.clone();
+        match stage.replaced.as_ref().unwrap_or(&stage.base) {
+            Source::Stage(base) => self.state(*base).map(State::next_stage),
+            Source::Scratch => {
+                let tree = self.builder.scratch()?;
+                let image = empty_image(&platform);
+                Ok(State::on_image(tree, None, image, created))
+            }
+            Source::Image(image) => {
+                let text = format!("FROM {}", image.location);
+                // Named contexts have labels of their own, which are not counted.
+                let label = match image.context {
+                    Some(_) => text,
+                    None => stage.labels.next(&text, false),
+                };
+                let tree = self.builder.image(image, label, origin)?;
+                let config = self
+                    .configs
+                    .get(&(image.location.clone(), image.platform.clone()))
+                    .cloned()
+                    .unwrap_or_else(|| empty_image(&platform));
+                Ok(State::on_image(tree, Some(tree), config, created))
+            }
+            Source::Files(name, files) => {
+                let tree = self.builder.files(name, files, origin)?;
+                let image = empty_image(&platform);
+                let empty = self.builder.scratch()?;
+                let mut state = State::on_image(empty, None, image, created);
+                // The files are the image's first layer.
+                let text = format!("FROM {name}");
+                state.add_layer(tree, true, text);
+                Ok(state)
+            }
+        }
+    }
+
+    fn step(
+        &mut self,
+        plan: &Plan<'_>,
+        stage: &mut Stage<'_>,
+        state: &mut State,
+        step: &Step<'_>,
+    ) -> Result<(), Problem> {
+        let effect = effect::read(&step.instruction, state, plan)?;
+        match effect {
+            Effect::Config => Ok(()),
+            Effect::WorkIn(directory) => self.work_in(plan, stage, state, step, &directory),
+            Effect::Copy(request) => {
+                let from = match step.from.first().and_then(Option::as_ref) {
+                    Some(source) => Some(self.tree(source, &step.instruction)?),
+                    None => None,
+                };
+                let marks = self.marks(plan, stage, state, step, None);
+                copy::copy(&mut self.builder, state, &request, from, marks)
+            }
+            Effect::Run(mut request) => {
+                for ((_, tree), source) in request.mounts.iter_mut().zip(&step.from) {
+                    if let Some(source) = source {
+                        *tree = Some(self.tree(source, &step.instruction)?);
+                    }
+                }
+                let marks = self.marks(plan, stage, state, step, request.summary());
+                run::run(&mut self.builder, state, &request, plan.options, marks)
+            }
+        }
+    }
+
+    fn work_in(
+        &mut self,
+        plan: &Plan<'_>,
+        stage: &mut Stage<'_>,
+        state: &mut State,
+        step: &Step<'_>,
+        directory: &str,
+    ) -> Result<(), Problem> {
+        let directory = paths::working_directory(state.working_dir(), directory);
+        if directory == "/" {
+            state.work_in_root();
+            return Ok(());
+        }
+        let marks = self.marks(plan, stage, state, step, None);
+        let made = FileAction::MakeDirectory {
+            path: paths::clean(&directory),
+            owner: state.image.config.user.clone(),
+        };
+        let op = Op::File(File {
+            root: state.tree,
+            actions: vec![made],
+        });
+        let lower_is_empty = self.builder.is_scratch(state.tree);
+        let tree = self.builder.add(op, marks.label, marks.origin)?;
+        state.work_in(&directory, tree, lower_is_empty);
+        Ok(())
+    }
+
+    /// The label as buildx shows it: the instruction's text, expanded.
+    fn marks(
+        &self,
+        plan: &Plan<'_>,
+        stage: &mut Stage<'_>,
+        state: &State,
+        step: &Step<'_>,
+        summary: Option<String>,
+    ) -> Marks {
+        let mut text = reading::text(&step.instruction).to_owned();
+        if let Some(summary) = summary {
+            text = format!("{text} ({summary})");
+        }
+        let text = reading::label(&step.instruction, &text, state, plan);
+        let span = match step.trigger {
+            Some(_) => stage.span,
+            None => step.instruction.span,
+        };
+        Marks {
+            label: stage
+                .labels
+                .next(&uppercase_keyword(&text), step.trigger.is_some()),
+            origin: self.origin(span),
+            no_cache: stage.no_cache,
+        }
+    }
+
+    fn origin(&self, span: Span) -> Option<Origin> {
+        let (first_line, last_line) = self.dockerfile.lines(span);
+        Some(Origin {
+            file: Arc::clone(&self.file),
+            first_line,
+            last_line,
+        })
+    }
+
+    fn state(&self, stage: usize) -> Result<&State, Problem> {
+        self.states
+            .get(stage)
+            .and_then(Option::as_ref)
+            .ok_or_else(|| Problem::Circular {
+                stage: stage.to_string(),
+            })
+    }
+
+    /// The tree that files are taken from.
+    fn tree(&mut self, source: &Source, instruction: &Instruction) -> Result<NodeId, Problem> {
+        let origin = self.origin(instruction.span);
+        match source {
+            Source::Stage(stage) => Ok(self.state(*stage)?.tree),
+            Source::Scratch => self.builder.scratch(),
+            Source::Image(image) => {
+                let label = format!("FROM {}", image.location);
+                self.builder.image(image, label, origin)
+            }
+            Source::Files(name, files) => self.builder.files(name, files, origin),
+        }
+    }
+}
