@@ -140,7 +140,12 @@ impl<'a> Plan<'a> {
             .map(|(given, context)| source::resolve_context(given, context, &wanted, &names))
             .transpose()
             .map_err(|problem| problem.at(span))?;
-        let base = match self.find(&base) {
+        // Unlike `--from`, FROM knows stages by their names in lower case only.
+        let earlier = self
+            .stages
+            .iter()
+            .rposition(|stage| stage.name.as_deref() == Some(base.as_str()));
+        let base = match earlier {
             _ if replaced.is_some() => Source::Scratch,
             Some(earlier) => Source::Stage(earlier),
             None => source::resolve(&base, &wanted, self.options, &names)

@@ -41,6 +41,11 @@ fn errors_stand_where_the_mistake_is() {
             "--mount=type=tmpfs,target=${X",
             "not closed",
         ),
+        (
+            "FROM base AS Build\nFROM Build\n",
+            "Build",
+            "neither a stage nor the name",
+        ),
         ("FROM ${X\n", "${X", "not closed"),
         (
             "FROM --platform=x/y/z/a/b base\n",
