@@ -1,0 +1,180 @@
+//! Copies into a tree, as BuildKit's file operation does (`solver/llbsolver/file`, `tonistiigi/fsutil/copy`).
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use stromatekt_graph::file::{Copy, Unpack};
+use stromatekt_kernel::{Root, Timestamp, entry};
+
+use crate::archive;
+use crate::contents::{BUFFER, Reader};
+use crate::digest::FileKey;
+use crate::error::{Error, Result};
+use crate::mode::ModeChange;
+use crate::owner::Owner;
+use crate::place::{Destination, NewDirectory};
+use crate::select::{Owners, Selection, Source, Taken, TakenContent};
+use crate::tree::{Copier, Top};
+use crate::walk::Item;
+use crate::write::{Place, Style};
+
+/// Fetched files are for their owner alone.
+const BLOB_MODE: u32 = 0o600;
+const INLINE_MODE: u32 = 0o644;
+
+/// What is copied.
+#[derive(Clone, Copy)]
+pub enum Content<'a> {
+    /// What was selected from a tree.
+    Tree(&'a Source<'a>, &'a Selection),
+    /// A fetched file: mode 0600, owned by root.
+    Blob {
+        /// Where its bytes are.
+        path: &'a Path,
+        /// Its name where the destination is a directory.
+        name: &'a str,
+        /// When it was modified (`Last-Modified`); the epoch where it was not told.
+        modified: Option<Timestamp>,
+    },
+    /// A here-document: mode 0644, owned by root.
+    Inline {
+        /// Its name where the destination is a directory.
+        name: &'a str,
+        /// Its bytes.
+        content: &'a [u8],
+    },
+}
+
+/// What a copy did.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Copied {
+    /// Sources whose content changed between their selection and their copy: the result is not the one that their digest stands for,
+    /// and must not be remembered as such.
+    pub unstable: Vec<PathBuf>,
+}
+
+/// Copies `content` into the tree, to the destination and with the owner, mode and flags of `copy`; unpacks archives where it says so.
+pub fn copy(content: Content<'_>, copy: &Copy, into: &Root) -> Result<Copied> {
+    let owner = match &copy.owner {
+        None => None,
+        Some(text) => {
+            let owner = Owner::parse(text)?;
+            Some(match copy.link {
+                true => owner.without_tree()?,
+                false => owner.resolve(into)?,
+            })
+        }
+    };
+    let mode = copy.mode.as_deref().map(ModeChange::parse).transpose()?;
+    let new = NewDirectory {
+        mode: mode
+            .as_ref()
+            .and_then(ModeChange::of_parents)
+            .unwrap_or(0o755),
+        owner,
+    };
+    let mut destination = Destination::new(into, &copy.destination, copy.link, new);
+    let style = |owners| Style {
+        owner,
+        mode: mode.clone(),
+        owners,
+        replaces: copy.link,
+        is_verbatim: false,
+        may_share: true.into(),
+    };
+    match content {
+        Content::Tree(source, selection) => {
+            let copier = Copier {
+                source,
+                into,
+                style: style(source.owners),
+                unstable: Default::default(),
+            };
+            for taken in &selection.taken {
+                copy_taken(&copier, taken, copy, &mut destination)?;
+            }
+            Ok(Copied {
+                unstable: copier.unstable(),
+            })
+        }
+        Content::Blob {
+            path,
+            name,
+            modified,
+        } => {
+            let file = File::open(path).map_err(Error::read(path))?;
+            if copy.unpack == Unpack::Always && archive::is_archive(&file) {
+                archive::unpack(&file, path, &mut destination, owner)?;
+            } else {
+                let mut stat = entry::stat_fd(&file).map_err(Error::read(path))?;
+                stat.mode = BLOB_MODE;
+                stat.mtime = modified.unwrap_or(Timestamp::from_seconds(0));
+                let mut buffer = vec![0; BUFFER];
+                at(&mut destination, name, |to| {
+                    style(Owners::Root).copy_file((&file, &stat, path), to, &mut buffer)
+                })?;
+            }
+            Ok(Copied::default())
+        }
+        Content::Inline { name, content } => {
+            at(&mut destination, name, |to| {
+                style(Owners::Root).write_file(content, INLINE_MODE, to)
+            })?;
+            Ok(Copied::default())
+        }
+    }
+}
+
+fn copy_taken(
+    copier: &Copier<'_>,
+    taken: &Taken,
+    copy: &Copy,
+    destination: &mut Destination<'_>,
+) -> Result<()> {
+    let stat = match &taken.content {
+        TakenContent::Directory(folders) => {
+            let target = destination.place(&taken.name, true)?;
+            return copier.directory(&taken.path, folders, &target, Top::Kept);
+        }
+        TakenContent::File(stat) => *stat,
+    };
+    let item = Item {
+        name: taken.path.file_name().unwrap_or_default().to_owned(),
+        stat,
+    };
+    if copy.unpack != Unpack::Never && stat.kind == stromatekt_kernel::FileKind::File {
+        let dir = taken.path.parent().unwrap_or(Path::new(""));
+        let (file, found) = Reader::new(copier.source).open(dir, &item)?;
+        if archive::is_archive(&file) {
+            archive::unpack(&file, &taken.path, destination, copier.style.owner)?;
+            let after = entry::stat_fd(&file).map_err(Error::read(&taken.path))?;
+            if [found, after]
+                .iter()
+                .any(|now| FileKey::of(now) != FileKey::of(&stat))
+            {
+                copier.has_changed(taken.path.clone());
+            }
+            return Ok(());
+        }
+    }
+    let target = destination.place(&taken.name, false)?;
+    copier.single(taken, &item, &target)
+}
+
+/// Makes a file with this name at the destination.
+fn at(
+    destination: &mut Destination<'_>,
+    name: &str,
+    make: impl FnOnce(Place<'_>) -> Result<()>,
+) -> Result<()> {
+    let path = destination.place(OsStr::new(name), false)?;
+    let opened = destination.into.open_parent(&path);
+    let (dir, name) = opened.map_err(Error::write("write", &path))?;
+    make(Place {
+        dir: &dir,
+        name: &name,
+        path: &path,
+    })
+}

@@ -1,0 +1,59 @@
+//! Makes a directory of a tree with all its parents, as WORKDIR does.
+
+use stromatekt_kernel::Root;
+
+use crate::error::Result;
+use crate::owner::Owner;
+use crate::place::{self, NewDirectory};
+
+/// Makes the directory and its parents with mode 0755, following symbolic links beneath the root; what exists stays as it is.
+///
+/// The owner (`user[:group]`, root where empty) is looked up in the tree and gets what is made.
+pub fn make_directory(tree: &Root, path: &str, owner: &str) -> Result<()> {
+    let owner = match owner {
+        "" => None,
+        text => Some(Owner::parse(text)?.resolve(tree)?),
+    };
+    let new = NewDirectory { mode: 0o755, owner };
+    place::directory(tree, path.as_ref(), new)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn a_directory_is_made_through_symlinks_beneath_the_root() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        std::fs::create_dir(at("real")).unwrap();
+        symlink("/real", at("link")).unwrap();
+        let tree = Root::open(dir.path()).unwrap();
+        make_directory(&tree, "/link/a/b", "7:8").unwrap();
+        // What exists stays as it is.
+        make_directory(&tree, "/real/a/b/", "").unwrap();
+        for path in ["real/a", "real/a/b"] {
+            let made = std::fs::metadata(at(path)).unwrap();
+            assert_eq!(
+                (made.mode() & 0o7777, made.uid(), made.gid()),
+                (0o755, 7, 8),
+                "{path}"
+            );
+        }
+        assert_eq!(std::fs::metadata(at("real")).unwrap().uid(), 0);
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        let tree = Root::open(dir.path()).unwrap();
+        for path in ["/file", "/file/below"] {
+            let error = make_directory(&tree, path, "").unwrap_err();
+            assert!(matches!(error, Error::Write { .. }), "{path}: {error:?}");
+        }
+    }
+}
