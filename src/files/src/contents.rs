@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
         let path = dir.join(&item.name);
         let failed = || Error::read(&path);
         let (file, _) = self.open(dir, item)?;
-        let digest = hash(&file, self.buffer()).map_err(failed())?;
+        let digest = hash(&file, item.stat.size, self.buffer()).map_err(failed())?;
         let after = entry::stat_fd(&file).map_err(failed())?;
         Ok((digest, after))
     }
@@ -150,14 +150,20 @@ fn vanished(path: &Path) -> Error {
     }
 }
 
-fn hash(mut file: &File, buffer: &mut [u8]) -> io::Result<Digest> {
+fn hash(mut file: &File, size: u64, buffer: &mut [u8]) -> io::Result<Digest> {
     let mut hasher = Sha256::new();
-    loop {
-        match file.read(buffer) {
-            Ok(0) => return Ok(Digest::from_bytes(hasher.finalize().into())),
-            Ok(count) => hasher.update(&buffer[..count]),
+    let mut rest = size;
+    while rest > 0 {
+        let chunk = usize::try_from(rest).map_or(buffer.len(), |rest| rest.min(buffer.len()));
+        match file.read(&mut buffer[..chunk]) {
+            Ok(0) => break,
+            Ok(count) => {
+                hasher.update(&buffer[..count]);
+                rest -= count as u64;
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
+    Ok(Digest::from_bytes(hasher.finalize().into()))
 }

@@ -4,13 +4,14 @@ use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// More threads than this only wait for the file system.
 const MAX_THREADS: usize = 16;
 
 /// What `work` gives for each item, in their order. Each thread has a state of its own, for descriptors and buffers that it keeps from
-/// item to item; items that follow each other mostly come to the same thread. Of several errors, the one of the first item is given.
+/// item to item; items that follow each other mostly come to the same thread. Of several errors, the one
+/// of the first item is given.
 pub(crate) fn map<T, S, R>(
     items: &[T],
     state: impl Fn() -> S + Sync,
@@ -31,45 +32,63 @@ where
     let has_failed = AtomicBool::new(false);
     let run = || {
         let mut state = state();
-        let mut results = Vec::new();
+        let mut done = Done {
+            results: Vec::new(),
+            failed: None,
+        };
         loop {
             let start = next.fetch_add(grain, Ordering::Relaxed);
             if start >= items.len() {
-                return results;
+                return done;
             }
             let end = items.len().min(start + grain);
             for (index, item) in (start..end).zip(&items[start..end]) {
-                // Items before the one that failed may fail too; those that were not begun need not.
                 if has_failed.load(Ordering::Relaxed) {
-                    return results;
+                    return done;
                 }
-                let result = work(&mut state, item);
-                if result.is_err() {
-                    has_failed.store(true, Ordering::Relaxed);
+                match work(&mut state, item) {
+                    Ok(result) => done.results.push((index, result)),
+                    Err(error) => {
+                        has_failed.store(true, Ordering::Relaxed);
+                        done.failed = Some((index, error));
+                        return done;
+                    }
                 }
-                results.push((index, result));
             }
         }
     };
-    let mut results = thread::scope(|scope| {
+    let done = thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
-        let mut results = run();
+        let mut done = run();
         for other in others {
             match other.join() {
-                Ok(more) => results.extend(more),
+                Ok(more) => {
+                    done.results.extend(more.results);
+                    let failed = done.failed.into_iter().chain(more.failed);
+                    done.failed = failed.min_by_key(|(index, _)| *index);
+                }
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }
-        results
+        done
     });
+    if let Some((_, error)) = done.failed {
+        return Err(error);
+    }
+    let mut results = done.results;
     results.sort_unstable_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
+    Ok(results.into_iter().map(|(_, result)| result).collect())
+}
+
+/// What one thread has done, by the places of the items.
+struct Done<R> {
+    results: Vec<(usize, R)>,
+    failed: Option<(usize, Error)>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
 
     #[test]
     fn results_come_in_the_order_of_the_items() {

@@ -69,10 +69,18 @@ pub(crate) fn make_directory_over(dir: impl AsFd, name: &OsStr, path: &Path) -> 
     entry::mkdirat(&dir, name, 0o755).map_err(failed())
 }
 
-/// Gives an owner and then the mode, which the change of owner may have cut (chown(2)).
+/// Gives an owner and then the mode, which the change of owner may have cut (chown(2)). What is right already is left alone: to look is
+/// much cheaper than to change.
 pub(crate) fn set_owner(file: &File, ids: Ids, mode: u32) -> io::Result<()> {
-    fchown(file, Some(ids.uid), Some(ids.gid))?;
-    file.set_permissions(std::fs::Permissions::from_mode(mode))
+    let mut stat = entry::stat_fd(file)?;
+    if (stat.uid, stat.gid) != (ids.uid, ids.gid) {
+        fchown(file, Some(ids.uid), Some(ids.gid))?;
+        stat = entry::stat_fd(file)?;
+    }
+    if stat.mode != mode {
+        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
 }
 
 /// A path of a tree as the errors have it.

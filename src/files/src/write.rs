@@ -90,7 +90,8 @@ impl Style {
         buffer: &mut [u8],
     ) -> Result<()> {
         let failed = || Error::write("write", to.path);
-        let file = self.create(to)?;
+        let mode = self.mode(stat.mode, false);
+        let file = self.create(to, mode)?;
         let is_shared = stat.size > 0
             && self.may_share.load(Ordering::Relaxed)
             && match reflink::clone_file(from, &file) {
@@ -101,12 +102,12 @@ impl Style {
                 }
             };
         if !is_shared {
-            copy_content(from, &file, buffer).map_err(|error| match error {
+            copy_content(from, &file, stat.size, buffer).map_err(|error| match error {
                 Failed::Reading(error) => Error::read(path)(error),
                 Failed::Writing(error) => failed()(error),
             })?;
         }
-        place::set_owner(&file, self.ids(stat), self.mode(stat.mode, false)).map_err(failed())?;
+        place::set_owner(&file, self.ids(stat), mode).map_err(failed())?;
         copy_xattrs(
             &xattr::Target::of_fd(from),
             &xattr::Target::of_fd(&file),
@@ -118,14 +119,10 @@ impl Style {
     /// Writes a regular file with this content, of now.
     pub fn write_file(&self, content: &[u8], mode: u32, to: Place<'_>) -> Result<()> {
         let failed = || Error::write("write", to.path);
-        let mut file = self.create(to)?;
+        let mode = self.mode(mode, false);
+        let mut file = self.create(to, mode)?;
         file.write_all(content).map_err(failed())?;
-        place::set_owner(
-            &file,
-            self.owner.unwrap_or_default(),
-            self.mode(mode, false),
-        )
-        .map_err(failed())
+        place::set_owner(&file, self.owner.unwrap_or_default(), mode).map_err(failed())
     }
 
     /// Copies what is neither a regular file nor a directory.
@@ -137,7 +134,7 @@ impl Style {
                     entry::readlinkat(from.dir, from.name).map_err(Error::read(from.path))?;
                 self.make(to, || entry::symlinkat(&target, to.dir, to.name))?;
             }
-            FileKind::File | FileKind::Directory => drop(self.create(to)?),
+            FileKind::File | FileKind::Directory => drop(self.create(to, 0)?),
             kind => {
                 let (major, minor) = (stat.rdev_major(), stat.rdev_minor());
                 let node = match kind {
@@ -187,9 +184,9 @@ impl Style {
         self.make(to, || entry::linkat(from.dir, from.name, to.dir, to.name))
     }
 
-    /// A new regular file.
-    fn create(&self, to: Place<'_>) -> Result<File> {
-        self.make(to, || entry::create_file_at(to.dir, to.name, 0o600))
+    /// A new regular file, with no more than this mode.
+    fn create(&self, to: Place<'_>, mode: u32) -> Result<File> {
+        self.make(to, || entry::create_file_at(to.dir, to.name, mode & 0o777))
     }
 
     /// Makes an entry; what was there goes first.
@@ -219,16 +216,28 @@ enum Failed {
     Writing(io::Error),
 }
 
-/// Copies by way of a buffer: into another file system, which is the usual case, the kernel would do no better.
-fn copy_content(mut from: &File, mut to: &File, buffer: &mut [u8]) -> Result<(), Failed> {
-    loop {
-        match from.read(buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => to.write_all(&buffer[..count]).map_err(Failed::Writing)?,
+/// Copies by way of a buffer: into another file system, which is the usual case, the kernel would do no better. A file that has grown is
+/// not read to its end, and found to have changed by whoever looks at it afterwards.
+fn copy_content(
+    mut from: &File,
+    mut to: &File,
+    size: u64,
+    buffer: &mut [u8],
+) -> Result<(), Failed> {
+    let mut rest = size;
+    while rest > 0 {
+        let chunk = usize::try_from(rest).map_or(buffer.len(), |rest| rest.min(buffer.len()));
+        match from.read(&mut buffer[..chunk]) {
+            Ok(0) => break,
+            Ok(count) => {
+                to.write_all(&buffer[..count]).map_err(Failed::Writing)?;
+                rest -= count as u64;
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(Failed::Reading(error)),
         }
     }
+    Ok(())
 }
 
 /// Copies the extended attributes, after the owner was set, which removes capabilities. One that the file system of the tree refuses is
