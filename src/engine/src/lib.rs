@@ -1,5 +1,38 @@
 //! Executes a graph: resolves images, schedules steps, keeps their results, exports images.
 //!
+//! - [`engine`]: an open store, and what can be done with it
+//! - [`request`]: what a build is asked for, and what it made
 //! - [`events`]: what a build tells those who watch it
+//! - [`catalog`]: the images of the store; [`load`]: images from and to files
+//! - `build`: the tasks of one build, one for each node of the graph
+//! - `run_step`, `file_step`, `contexts`, `remote`, `images`, `unpack`, `layers`, `export`: what the nodes do, by kind
+//! - `snapshots`, `cache_mounts`, `limits`, `history`, `write`, `time`: what they need
 
+pub mod catalog;
+pub mod config;
+pub mod engine;
+pub mod error;
 pub mod events;
+pub mod load;
+pub mod request;
+
+mod build;
+mod cache_mounts;
+mod contexts;
+mod export;
+mod file_step;
+mod history;
+mod images;
+mod layers;
+mod limits;
+mod remote;
+mod run_step;
+mod snapshots;
+mod time;
+mod unpack;
+mod write;
+
+pub use engine::Engine;
+pub use error::{Error, Result};
+pub use load::{Loaded, SaveFormat};
+pub use request::{BuildRequest, Built, Destination, LayerCompression, LocalContext, Output};

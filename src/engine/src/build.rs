@@ -1,0 +1,265 @@
+//! One build: each node that the export needs is a task, which waits for its inputs and then does its work.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use stromatekt_graph::{Graph, Node, NodeId, Op};
+use stromatekt_store::{DiffRecord, TreeId};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::contexts::ContextTree;
+use crate::engine::Parts;
+use crate::error::{Error, Result};
+use crate::events::{Events, Outcome, Vertex};
+use crate::images::{BaseImage, empty_tree};
+use crate::remote::Download;
+use crate::request::{BuildRequest, Built};
+use crate::snapshots::Tree;
+
+/// The life of a node: it moves forward only.
+#[derive(Clone, Debug)]
+pub(crate) enum Life {
+    /// Its task waits for inputs, for its turn, or works.
+    Pending,
+    /// Its value is there.
+    Ready(Value),
+    /// It failed, or one that it needs did, or the build was stopped.
+    Failed(Arc<Error>),
+}
+
+/// What a node yields.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    /// The empty tree.
+    Empty,
+    /// A tree that exists as a snapshot.
+    Tree(Tree),
+    /// The image of this node: unpacked when somebody asks for its files.
+    Image(Arc<BaseImage>, NodeId),
+    /// A local directory: made a snapshot when somebody mounts it.
+    Context(Arc<ContextTree>),
+    /// A file that was fetched.
+    Download(Arc<Download>),
+    /// The layer between two trees.
+    Layer(DiffRecord),
+    /// The image that was asked for.
+    Built(Box<Built>),
+}
+
+/// A build under way, shared by its tasks.
+pub(crate) struct Build {
+    pub parts: Arc<Parts>,
+    pub request: BuildRequest,
+    pub events: Events,
+    pub cancel: CancellationToken,
+    nodes: Vec<watch::Sender<Life>>,
+    vertices: Vec<OnceLock<Vertex>>,
+    started: Vec<AtomicBool>,
+    first_error: OnceLock<Arc<Error>>,
+}
+
+impl Build {
+    /// Does what `request` asks for. When it returns, whether well or not, none of its tasks and processes is left.
+    ///
+    /// # Errors
+    /// The first failure; what it stopped is not reported.
+    pub async fn run(
+        parts: Arc<Parts>,
+        request: BuildRequest,
+        events: Events,
+        cancel: CancellationToken,
+    ) -> Result<Built, Arc<Error>> {
+        crate::write::check(&request.outputs).map_err(Arc::new)?;
+        let count = request.graph.nodes().len();
+        let export = request.export;
+        let needed = request.graph.needed(&[export]);
+        let build = Arc::new(Self {
+            parts,
+            request,
+            events,
+            // The first failure stops the rest of this build, and nothing else of its caller's.
+            cancel: cancel.child_token(),
+            nodes: (0..count)
+                .map(|_| watch::Sender::new(Life::Pending))
+                .collect(),
+            vertices: (0..count).map(|_| OnceLock::new()).collect(),
+            started: (0..count).map(|_| AtomicBool::new(false)).collect(),
+            first_error: OnceLock::new(),
+        });
+        let mut tasks = JoinSet::new();
+        for &id in &needed {
+            let build = Arc::clone(&build);
+            tasks.spawn(async move { build.live(id).await });
+        }
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                build.cancel.cancel();
+                if let Ok(panic) = error.try_into_panic() {
+                    tasks.shutdown().await;
+                    std::panic::resume_unwind(panic);
+                }
+            }
+        }
+        for &id in &needed {
+            build.finish_unused_image(id);
+        }
+        if let Some(error) = build.first_error.get() {
+            return Err(Arc::clone(error));
+        }
+        match build.wait(export).await {
+            Ok(Value::Built(built)) => Ok(*built),
+            Ok(_) => Err(Arc::new(Error::Unsupported {
+                what: "the build's target is not an image".into(),
+                hint: "name an export as the target".into(),
+            })),
+            Err(error) => Err(Arc::new(error)),
+        }
+    }
+
+    /// The graph of this build.
+    pub fn graph(&self) -> &Graph {
+        &self.request.graph
+    }
+
+    /// A node of the graph.
+    pub fn node(&self, id: NodeId) -> &Node {
+        self.graph().node(id)
+    }
+
+    /// The value of a node, once it is there.
+    pub async fn wait(&self, id: NodeId) -> Result<Value> {
+        let mut life = self.nodes[id.index()].subscribe();
+        let settled = life.wait_for(|life| !matches!(life, Life::Pending)).await;
+        match settled.as_deref() {
+            Ok(Life::Ready(value)) => Ok(value.clone()),
+            Ok(Life::Failed(error)) => Err(Error::Shared(Arc::clone(error))),
+            // The sender lives as long as the build.
+            Ok(Life::Pending) | Err(_) => Err(Error::Canceled),
+        }
+    }
+
+    /// The identity of the tree that a node yields, for keys. Its files need not exist.
+    pub async fn tree_id(&self, value: &Value) -> Result<TreeId> {
+        match value {
+            Value::Empty => Ok(empty_tree()),
+            Value::Tree(tree) => Ok(tree.id),
+            Value::Image(image, _) => Ok(image.tree_id()),
+            Value::Context(context) => self.context_id(context, "").await,
+            Value::Download(_) | Value::Layer(_) | Value::Built(_) => Err(wrong_kind()),
+        }
+    }
+
+    /// The tree that a value stands for, made where it does not exist; none is the empty tree.
+    pub async fn tree(&self, value: &Value) -> Result<Option<Tree>> {
+        match value {
+            Value::Empty => Ok(None),
+            Value::Tree(tree) => Ok(Some(tree.clone())),
+            Value::Image(image, id) => self.image_tree(image, *id).await,
+            Value::Context(context) => self.context_tree(context, "").await.map(Some),
+            Value::Download(_) | Value::Layer(_) | Value::Built(_) => Err(wrong_kind()),
+        }
+    }
+
+    /// The vertex of a node, announced when it is first asked for.
+    pub fn vertex(&self, id: NodeId) -> &Vertex {
+        self.vertices[id.index()].get_or_init(|| {
+            let node = self.node(id);
+            let inputs = node
+                .op
+                .inputs()
+                .into_iter()
+                .filter_map(|(input, _)| self.vertices[input.index()].get().map(|vertex| vertex.id))
+                .collect();
+            self.events.vertex(&node.label, inputs, node.origin.clone())
+        })
+    }
+
+    /// Tells that a node's vertex starts, unless it has.
+    pub fn start(&self, id: NodeId) {
+        if !self.started[id.index()].swap(true, Ordering::Relaxed) {
+            self.vertex(id).start();
+        }
+    }
+
+    /// Tells how a node's vertex ended.
+    pub fn complete<T>(&self, id: NodeId, result: &Result<T>, outcome: Outcome) {
+        self.vertex(id).complete(match result {
+            Ok(_) => outcome,
+            Err(error) if error.is_canceled() => Outcome::Canceled,
+            Err(error) => Outcome::Failed(error.to_string()),
+        });
+    }
+
+    /// An image that nobody had to unpack was there all the time.
+    fn finish_unused_image(&self, id: NodeId) {
+        let is_ready = matches!(
+            &*self.nodes[id.index()].borrow(),
+            Life::Ready(Value::Image(..))
+        );
+        if is_ready && !self.started[id.index()].load(Ordering::Relaxed) {
+            self.start(id);
+            self.vertex(id).complete(Outcome::Cached);
+        }
+    }
+
+    async fn live(self: Arc<Self>, id: NodeId) {
+        // Work that holds processes or snapshots watches the token itself, so that it cleans up: it is never dropped half-way.
+        let life = match self.evaluate(id).await {
+            Ok(value) => Life::Ready(value),
+            Err(error) => Life::Failed(self.record(id, error)),
+        };
+        self.nodes[id.index()].send_replace(life);
+    }
+
+    async fn evaluate(self: &Arc<Self>, id: NodeId) -> Result<Value> {
+        if self.cancel.is_cancelled() {
+            return Err(Error::Canceled);
+        }
+        match &self.node(id).op {
+            Op::Image(image) => self
+                .image(id, image)
+                .await
+                .map(|image| Value::Image(image, id)),
+            Op::Context(context) => self.context(id, context).map(Value::Context),
+            Op::Git(git) => self.git(id, git).await.map(Value::Tree),
+            Op::Http(http) => self.http(id, http).await.map(Value::Download),
+            Op::Scratch(_) => Ok(Value::Empty),
+            Op::Run(run) => self.run_step(id, run).await.map(Value::Tree),
+            Op::File(file) => self.file_step(id, file).await.map(Value::Tree),
+            Op::Diff(diff) => self.layer(diff).await.map(Value::Layer),
+            Op::Export(export) => self
+                .export(id, export)
+                .await
+                .map(|built| Value::Built(Box::new(built))),
+        }
+    }
+
+    /// Keeps the first failure, which stops the others.
+    fn record(&self, id: NodeId, error: Error) -> Arc<Error> {
+        let error = match error {
+            Error::Shared(error) => return error,
+            error if self.cancel.is_cancelled() && error.is_canceled() => Arc::new(error),
+            error => {
+                let node = self.node(id);
+                Arc::new(Error::Step {
+                    label: node.label.clone(),
+                    origin: node.origin.clone(),
+                    source: Box::new(error),
+                })
+            }
+        };
+        let _ = self.first_error.set(Arc::clone(&error));
+        self.cancel.cancel();
+        error
+    }
+}
+
+/// The graph checks the types of its edges: this is for the compiler.
+pub(crate) fn wrong_kind() -> Error {
+    Error::Unsupported {
+        what: "an input of a step has the wrong type".into(),
+        hint: "this is a defect: the graph should have refused it".into(),
+    }
+}

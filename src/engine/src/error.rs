@@ -1,0 +1,217 @@
+//! What can go wrong in a build.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use stromatekt_graph::{Origin, op::ImageLocation};
+use stromatekt_oci::platform::Platform;
+
+/// The result of an operation of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What was attempted, on what, and why it failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A step failed; the origin says which text it came from.
+    #[error("failed to solve: {label}: {source}")]
+    Step {
+        /// The label of the step.
+        label: String,
+        /// The text that it came from.
+        origin: Option<Origin>,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// The process of a step ended with a code that is not zero.
+    #[error("process {command:?} did not complete successfully: exit code: {code}")]
+    Process {
+        /// The command line.
+        command: String,
+        /// Its exit code.
+        code: i32,
+    },
+    /// The build was stopped.
+    #[error("the build was canceled")]
+    Canceled,
+    /// A graph names a context that was not given.
+    #[error("no directory was given for the context {name:?}")]
+    UnknownContext {
+        /// Its name.
+        name: String,
+    },
+    /// An image is not where it was looked for.
+    #[error("{location}: not found")]
+    ImageNotFound {
+        /// Where it was looked for.
+        location: ImageLocation,
+        /// What the user can do.
+        hint: String,
+    },
+    /// An image exists, but not for this platform.
+    #[error("{location}: no image for platform {wanted}, found {found}")]
+    WrongPlatform {
+        /// Where it was looked for.
+        location: ImageLocation,
+        /// The platform that was asked for.
+        wanted: Platform,
+        /// What there is.
+        found: String,
+    },
+    /// No image of the store has this name or id.
+    #[error("no such image: {name}")]
+    NoSuchImage {
+        /// What was asked for.
+        name: String,
+    },
+    /// Several images match.
+    #[error("{prefix} is the start of the ids of {count} images")]
+    AmbiguousImage {
+        /// What was asked for.
+        prefix: String,
+        /// How many match.
+        count: usize,
+    },
+    /// An image claims layers that it does not have, or the other way round.
+    #[error("{image}: {reason}")]
+    InconsistentImage {
+        /// The image.
+        image: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A layer that was made before comes out different now.
+    #[error("layer {expected} cannot be made again from its snapshots: they give {found}")]
+    LayerChanged {
+        /// Its diff_id.
+        expected: String,
+        /// What came out.
+        found: String,
+    },
+    /// A copy takes from a local directory what is not there.
+    #[error("{source}")]
+    NotInContext {
+        /// What was looked for, and the rule that excludes it where there is one.
+        source: stromatekt_files::Error,
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// A file is no image that can be loaded.
+    #[error("{}: {source}", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: stromatekt_oci::Error,
+    },
+    /// The configuration cannot be understood.
+    #[error("{path}: {source}")]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// What was asked for cannot be done.
+    #[error("{what}")]
+    Unsupported {
+        /// What, and why.
+        what: String,
+        /// The way out.
+        hint: String,
+    },
+    /// A file could not be used.
+    #[error("cannot {action} {path}: {source}")]
+    File {
+        /// What was attempted.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] stromatekt_store::Error),
+    /// A snapshot failed.
+    #[error(transparent)]
+    Snapshot(#[from] stromatekt_snapshot::Error),
+    /// A process could not be run.
+    #[error(transparent)]
+    Executor(#[from] stromatekt_executor::Error),
+    /// Files could not be copied.
+    #[error(transparent)]
+    Files(#[from] stromatekt_files::Error),
+    /// A source could not be fetched.
+    #[error(transparent)]
+    Sources(#[from] stromatekt_sources::Error),
+    /// An image or layer could not be read or written.
+    #[error(transparent)]
+    Oci(#[from] stromatekt_oci::Error),
+    /// The same failure, reported to several that waited for it.
+    #[error(transparent)]
+    Shared(Arc<Error>),
+}
+
+impl Error {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Step { source, .. } => source.hint(),
+            Self::Shared(error) => error.hint(),
+            Self::ImageNotFound { hint, .. } | Self::Unsupported { hint, .. } => Some(hint.clone()),
+            Self::WrongPlatform { .. } => {
+                Some("choose one of them with --platform, or another base image".into())
+            }
+            Self::AmbiguousImage { .. } => Some("give more digits of the id".into()),
+            Self::NoSuchImage { .. } => Some("`stromatekt image ls` lists the images".into()),
+            Self::Store(error) => error.hint().map(str::to_owned),
+            Self::Files(error) => error.hint(),
+            Self::NotInContext { source, directory } => {
+                let searched = format!("searched in {}", directory.display());
+                Some(match source.hint() {
+                    Some(hint) => format!("{searched}; {hint}"),
+                    None => searched,
+                })
+            }
+            Self::Sources(error) => error.hint(),
+            Self::Snapshot(error) => error.hint().map(str::to_owned),
+            Self::Oci(error) => error.hint().map(str::to_owned),
+            _ => None,
+        }
+    }
+
+    /// The text that the failing step came from.
+    #[must_use]
+    pub fn origin(&self) -> Option<&Origin> {
+        match self {
+            Self::Step { origin, .. } => origin.as_ref(),
+            Self::Shared(error) => error.origin(),
+            _ => None,
+        }
+    }
+
+    /// Whether this is only the consequence of a build that was stopped.
+    #[must_use]
+    pub fn is_canceled(&self) -> bool {
+        match self {
+            Self::Canceled => true,
+            Self::Step { source, .. } => source.is_canceled(),
+            Self::Shared(error) => error.is_canceled(),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn file(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File {
+            action,
+            path,
+            source,
+        }
+    }
+}

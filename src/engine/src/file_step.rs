@@ -1,0 +1,305 @@
+//! A `File` node: found in the cache, or its actions done on a fork of its tree.
+//!
+//! A step is looked up twice. First by which trees it takes files from, which costs nothing. Then, where that finds nothing and files come
+//! from the tree of another step, by the content of what it takes: a stage that ran again and made the same files changes nothing for those
+//! who copy them.
+
+use std::sync::Arc;
+
+use stromatekt_files::{Content, Owners, Selection, Source};
+use stromatekt_graph::file::{Copy, CopySource, FileAction};
+use stromatekt_graph::op::File;
+use stromatekt_graph::{NodeId, digest};
+use stromatekt_kernel::Root;
+use stromatekt_oci::Digest;
+use stromatekt_store::TreeId;
+
+use crate::build::{Build, Value, wrong_kind};
+use crate::contexts::{ContextTree, content_digest};
+use crate::engine::Parts;
+use crate::error::{Error, Result};
+use crate::events::Outcome;
+use crate::limits::blocking;
+use crate::remote::Download;
+use crate::snapshots::{Draft, Tree};
+
+/// Where an action takes its files from, and which they are.
+enum Taken {
+    /// Nowhere: a directory is made, or the content stands in the action.
+    Nothing,
+    /// A local directory.
+    Context(Arc<ContextTree>, Selection),
+    /// A tree, by its root directory.
+    Tree(Root, Selection),
+    /// A fetched file.
+    Download(Arc<Download>),
+}
+
+impl Build {
+    /// The tree with everything done to it.
+    pub async fn file_step(self: &Arc<Self>, id: NodeId, file: &File) -> Result<Tree> {
+        let root = self.wait(file.root).await?;
+        let mut sources = Vec::new();
+        for action in &file.actions {
+            sources.push(match source_of(action) {
+                Some(from) => Some(self.wait(from).await?),
+                None => None,
+            });
+        }
+        let found = self.find_or_do(id, file, &root, sources).await;
+        let outcome = match &found {
+            Ok((_, true)) => Outcome::Cached,
+            _ => Outcome::Done,
+        };
+        // A step that was cached or failed before it started has to start all the same.
+        self.start(id);
+        self.complete(id, &found, outcome);
+        found.map(|(tree, _)| tree)
+    }
+
+    /// The tree, and whether it was there before.
+    async fn find_or_do(
+        self: &Arc<Self>,
+        id: NodeId,
+        file: &File,
+        root: &Value,
+        sources: Vec<Option<Value>>,
+    ) -> Result<(Tree, bool)> {
+        let looks_up = !self.node(id).no_cache;
+        let root_id = self.tree_id(root).await?;
+        let mut inputs = vec![root_id.0];
+        let mut taken = Vec::new();
+        for (action, source) in file.actions.iter().zip(&sources) {
+            let (one, input) = self.take(action, source.as_ref()).await?;
+            inputs.extend(input);
+            taken.push(one);
+        }
+        let key = digest::definition(&self.node(id).op, &inputs);
+        if looks_up && let Some(tree) = self.parts.snapshots.find_step(&key)? {
+            return Ok((tree, true));
+        }
+        let mut by_content = None;
+        if sources
+            .iter()
+            .flatten()
+            .any(|source| matches!(source, Value::Tree(_)))
+        {
+            let key_by_content = self
+                .take_trees(id, file, root_id, &sources, &mut taken)
+                .await?;
+            if looks_up && let Some(tree) = self.parts.snapshots.find_step(&key_by_content)? {
+                // The next time it is found at once.
+                self.parts
+                    .store
+                    .add_step(&key, &tree.id, tree.snapshot.as_str())?;
+                return Ok((tree, true));
+            }
+            by_content = Some(key_by_content);
+        } else {
+            self.take_trees(id, file, root_id, &sources, &mut taken)
+                .await?;
+        }
+        let root = self.tree(root).await?;
+        let _turn = self.parts.limits.disk(&self.cancel).await?;
+        self.start(id);
+        let (parts, build) = (Arc::clone(&self.parts), Arc::clone(self));
+        let actions = file.actions.clone();
+        let tree = blocking(move || {
+            let draft = parts.snapshots.fork(root.as_ref())?;
+            let is_stable = parts
+                .act(&draft, &actions, &taken)
+                .map_err(|error| parts.snapshots.explain(error))?;
+            if build.cancel.is_cancelled() {
+                return Err(Error::Canceled);
+            }
+            let unique = || {
+                let name = parts.store.lease().next_name();
+                TreeId(Digest::of(format!("{key} {name}")))
+            };
+            if !is_stable {
+                // Files changed while they were copied: the result is not what the key says.
+                return draft.keep_as(unique());
+            }
+            // Doing it again on demand must do again what depends on it.
+            let tree_id = if looks_up {
+                TreeId(by_content.unwrap_or(key))
+            } else {
+                unique()
+            };
+            let tree = draft.keep_as_step(&key, tree_id)?;
+            if let Some(by_content) = by_content {
+                parts
+                    .store
+                    .add_step(&by_content, &tree.id, tree.snapshot.as_str())?;
+            }
+            Ok(tree)
+        })
+        .await?;
+        Ok((tree, false))
+    }
+
+    /// What an action takes, as far as it can be told without files of other steps, and what that adds to the key.
+    async fn take(
+        &self,
+        action: &FileAction,
+        source: Option<&Value>,
+    ) -> Result<(Taken, Option<Digest>)> {
+        match (action, source) {
+            (_, None) => Ok((Taken::Nothing, None)),
+            (FileAction::Copy(copy), Some(Value::Context(context))) => {
+                let patterns = patterns_of(copy)?.to_vec();
+                let _turn = self.parts.limits.disk(&self.cancel).await?;
+                let (context, copy) = (Arc::clone(context), copy.clone());
+                let store = Arc::clone(&self.parts.store);
+                blocking(move || {
+                    let selection = context.select(&patterns, &copy)?;
+                    let content = content_digest(&store, &context.source(), &selection)?;
+                    Ok((Taken::Context(context, selection), Some(content)))
+                })
+                .await
+            }
+            (_, Some(Value::Download(download))) => {
+                let content = format!("{} {:?}", download.digest, download.modified);
+                Ok((
+                    Taken::Download(Arc::clone(download)),
+                    Some(Digest::of(content)),
+                ))
+            }
+            (_, Some(tree)) => Ok((Taken::Nothing, Some(self.tree_id(tree).await?.0))),
+        }
+    }
+
+    /// Selects what is taken from trees; the key of the step by the content of all that it takes.
+    async fn take_trees(
+        &self,
+        id: NodeId,
+        file: &File,
+        root: TreeId,
+        sources: &[Option<Value>],
+        taken: &mut [Taken],
+    ) -> Result<Digest> {
+        let mut inputs = vec![root.0];
+        for ((action, source), taken) in file.actions.iter().zip(sources).zip(taken) {
+            let (Some(value), FileAction::Copy(copy)) = (source, action) else {
+                continue;
+            };
+            let content = match value {
+                Value::Empty | Value::Tree(_) | Value::Image(..) => {
+                    let tree = self.tree(value).await?;
+                    let patterns = patterns_of(copy)?.to_vec();
+                    let _turn = self.parts.limits.disk(&self.cancel).await?;
+                    let (parts, copy) = (Arc::clone(&self.parts), copy.clone());
+                    // What an image has is known by its layers already.
+                    let is_known = !matches!(value, Value::Tree(_));
+                    let (one, content) = blocking(move || {
+                        let root = parts.snapshots.root(tree.as_ref())?;
+                        let source = tree_source(&root);
+                        let selection = stromatekt_files::select(&source, &patterns, &copy)?;
+                        let content = match is_known {
+                            true => None,
+                            false => Some(content_digest(&parts.store, &source, &selection)?),
+                        };
+                        Ok((Taken::Tree(root, selection), content))
+                    })
+                    .await?;
+                    *taken = one;
+                    content
+                }
+                _ => None,
+            };
+            inputs.push(match content {
+                Some(content) => content,
+                None => match self.take(action, source.as_ref()).await? {
+                    (_, Some(input)) => input,
+                    (_, None) => return Err(wrong_kind()),
+                },
+            });
+        }
+        let by_content = digest::definition(&self.node(id).op, &inputs);
+        Ok(Digest::of(format!("by content {by_content}")))
+    }
+}
+
+impl Parts {
+    /// Does the actions in order. Whether all that was copied was still what it was when its digest was computed.
+    fn act(&self, draft: &Draft, actions: &[FileAction], taken: &[Taken]) -> Result<bool> {
+        let into = draft.root()?;
+        let mut is_stable = true;
+        for (action, taken) in actions.iter().zip(taken) {
+            let copy = match action {
+                FileAction::MakeDirectory { path, owner } => {
+                    stromatekt_files::make_directory(&into, path, owner)?;
+                    continue;
+                }
+                FileAction::Copy(copy) => copy,
+            };
+            let copied = match (taken, &copy.from) {
+                (Taken::Context(context, selection), _) => {
+                    self.make_room(selection)?;
+                    stromatekt_files::copy(Content::Tree(&context.source(), selection), copy, &into)
+                }
+                (Taken::Tree(root, selection), _) => {
+                    self.make_room(selection)?;
+                    stromatekt_files::copy(
+                        Content::Tree(&tree_source(root), selection),
+                        copy,
+                        &into,
+                    )
+                }
+                (Taken::Download(download), CopySource::Blob { name, .. }) => {
+                    let content = Content::Blob {
+                        path: &download.path,
+                        name,
+                        modified: download.modified,
+                    };
+                    stromatekt_files::copy(content, copy, &into)
+                }
+                (Taken::Nothing, CopySource::Inline { name, content }) => {
+                    stromatekt_files::copy(Content::Inline { name, content }, copy, &into)
+                }
+                _ => return Err(wrong_kind()),
+            }?;
+            is_stable &= copied.unstable.is_empty();
+        }
+        Ok(is_stable)
+    }
+
+    fn make_room(&self, selection: &Selection) -> Result<()> {
+        let (_, bytes) = selection.size();
+        self.snapshots.ensure_space(bytes)
+    }
+
+    /// Copies everything in a directory of a tree into an empty directory; nothing where the tree does not have it.
+    pub fn copy_directory(&self, tree: &Tree, path: &str, into: &std::path::Path) -> Result<()> {
+        let root = self.snapshots.root(Some(tree))?;
+        let source = tree_source(&root);
+        let into = crate::snapshots::open_root(into)?;
+        Ok(stromatekt_files::copy_tree(&source, path, &into)?)
+    }
+}
+
+/// A tree of the store as a source of copies.
+pub(crate) fn tree_source(root: &Root) -> Source<'_> {
+    Source {
+        root,
+        owners: Owners::Kept,
+        ignore: None,
+    }
+}
+
+fn source_of(action: &FileAction) -> Option<NodeId> {
+    match action {
+        FileAction::Copy(copy) => match &copy.from {
+            CopySource::Tree { from, .. } | CopySource::Blob { from, .. } => Some(*from),
+            CopySource::Inline { .. } => None,
+        },
+        FileAction::MakeDirectory { .. } => None,
+    }
+}
+
+fn patterns_of(copy: &Copy) -> Result<&[String]> {
+    match &copy.from {
+        CopySource::Tree { patterns, .. } => Ok(patterns),
+        CopySource::Blob { .. } | CopySource::Inline { .. } => Err(wrong_kind()),
+    }
+}

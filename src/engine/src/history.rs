@@ -1,0 +1,117 @@
+//! The times in an image's history, and the config that results.
+
+use std::time::SystemTime;
+
+use stromatekt_oci::config::ImageConfig;
+use stromatekt_oci::digest::Digest;
+
+use crate::time::rfc3339;
+
+/// Completes `config` with the layers and the times of what was made.
+///
+/// `layers` are the entries of the history that have a new layer, with the time the layer was made. Entries without a time get that of
+/// the entry before them; those before the first new layer get the first new layer's, since the base's time would be
+/// too old (BuildKit's exporter does the same). With `epoch` (`SOURCE_DATE_EPOCH`) all new entries have that time. A rebuild from the
+/// cache gives the same config: the times are those of the layers, not of the build.
+pub(crate) fn complete(
+    mut config: ImageConfig,
+    diff_ids: Vec<Digest>,
+    layers: &[(usize, SystemTime)],
+    epoch: Option<SystemTime>,
+) -> ImageConfig {
+    for &(index, made) in layers {
+        if let Some(entry) = config.history.get_mut(index)
+            && entry.created.is_none()
+        {
+            entry.created = Some(rfc3339(epoch.unwrap_or(made)));
+        }
+    }
+    let first_gap = config
+        .history
+        .iter()
+        .position(|entry| entry.created.is_none());
+    if let Some(gap) = first_gap {
+        let (before, after) = config.history.split_at(gap);
+        let first_new = after.iter().find_map(|entry| entry.created.clone());
+        let last_old = before.last().and_then(|entry| entry.created.clone());
+        let mut time = epoch.map(rfc3339).or(first_new).or(last_old);
+        for entry in &mut config.history[gap..] {
+            match &entry.created {
+                Some(created) => time = Some(created.clone()),
+                None => entry.created.clone_from(&time),
+            }
+        }
+    }
+    let last = config
+        .history
+        .last()
+        .and_then(|entry| entry.created.clone());
+    config.created = epoch.map(rfc3339).or(last).or(config.created);
+    config.rootfs.diff_ids = diff_ids;
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use stromatekt_oci::config::History;
+
+    use super::*;
+
+    fn config(times: &[Option<&str>]) -> ImageConfig {
+        let history = times.iter().map(|time| History {
+            created: time.map(str::to_owned),
+            ..History::default()
+        });
+        ImageConfig {
+            history: history.collect(),
+            ..ImageConfig::default()
+        }
+    }
+
+    fn times(config: &ImageConfig) -> Vec<&str> {
+        let times = config.history.iter();
+        times.filter_map(|entry| entry.created.as_deref()).collect()
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn an_entry_without_layer_has_the_time_of_the_layer_before_it_or_of_the_first_new_one() {
+        let base = "2020-01-01T00:00:00Z";
+        let done = complete(
+            config(&[Some(base), None, None, None, None]),
+            Vec::new(),
+            &[(2, at(10)), (4, at(20))],
+            None,
+        );
+        let (ten, twenty) = ("1970-01-01T00:00:10Z", "1970-01-01T00:00:20Z");
+        assert_eq!(times(&done), [base, ten, ten, ten, twenty]);
+        assert_eq!(done.created.as_deref(), Some(twenty));
+    }
+
+    #[test]
+    fn metadata_alone_keeps_the_time_of_the_base() {
+        let base = "2020-01-01T00:00:00Z";
+        let done = complete(config(&[Some(base), None]), Vec::new(), &[], None);
+        assert_eq!(times(&done), [base, base]);
+        assert_eq!(done.created.as_deref(), Some(base));
+    }
+
+    #[test]
+    fn source_date_epoch_is_the_time_of_all_that_is_new() {
+        let base = "2020-01-01T00:00:00Z";
+        let done = complete(
+            config(&[Some(base), None, None]),
+            Vec::new(),
+            &[(2, at(10))],
+            Some(at(5)),
+        );
+        let five = "1970-01-01T00:00:05Z";
+        assert_eq!(times(&done), [base, five, five]);
+        assert_eq!(done.created.as_deref(), Some(five));
+    }
+}

@@ -1,0 +1,201 @@
+//! Layers of a build: the difference of two trees, packed to learn its diff_id and, where an output needs it, into a blob.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use stromatekt_graph::op::Diff;
+use stromatekt_oci::Digest;
+use stromatekt_oci::compress::Compressor;
+use stromatekt_oci::digest::HashingWriter;
+use stromatekt_oci::pack::{self, PackOptions, Packed};
+use stromatekt_store::blobs::LayerBlob;
+use stromatekt_store::{DiffRecord, Layer};
+use tokio_util::sync::CancellationToken;
+
+use crate::build::{Build, wrong_kind};
+use crate::engine::Parts;
+use crate::error::{Error, Result};
+use crate::images::empty_tree;
+use crate::limits::blocking;
+use crate::request::{LayerCompression, Output};
+use crate::snapshots::Tree;
+
+impl Build {
+    /// The layer of a `Diff` node. When an output wants blobs, one is made in the same pass.
+    pub async fn layer(self: &Arc<Self>, diff: &Diff) -> Result<DiffRecord> {
+        let lower = match diff.lower {
+            Some(id) => Some(self.wait(id).await?),
+            None => None,
+        };
+        let upper = self.wait(diff.upper).await?;
+        // The empty tree has one name only: none.
+        let lower_id = match &lower {
+            Some(value) => Some(self.tree_id(value).await?).filter(|id| *id != empty_tree()),
+            None => None,
+        };
+        let upper_id = self.tree_id(&upper).await?;
+        let epoch = self.request.source_date_epoch;
+        let store = &self.parts.store;
+        let compression = self.request.outputs.iter().find_map(Output::compression);
+        if let Some(known) = store.diff(lower_id, upper_id, epoch)? {
+            return Ok(known);
+        }
+        let lower = match &lower {
+            Some(value) => self.tree(value).await?,
+            None => None,
+        };
+        let upper = self.tree(&upper).await?.ok_or_else(wrong_kind)?;
+        let _turn = self.parts.limits.disk(&self.cancel).await?;
+        let build = Arc::clone(self);
+        blocking(move || {
+            let trees = Trees {
+                lower: lower.as_ref(),
+                upper: &upper,
+                epoch,
+            };
+            let made = build.parts.pack(trees, compression, &build.cancel)?;
+            let record = DiffRecord {
+                lower: lower_id,
+                upper: upper_id,
+                epoch,
+                layer: Layer {
+                    diff_id: made.diff_id,
+                    size: made.size,
+                },
+                created: SystemTime::now(),
+            };
+            build.parts.store.add_diff(&record)?;
+            Ok(record)
+        })
+        .await
+    }
+}
+
+impl Parts {
+    /// Packs the layer between two trees; into a blob of the store where a compression is given.
+    fn pack(
+        &self,
+        trees: Trees<'_>,
+        compression: Option<LayerCompression>,
+        cancel: &CancellationToken,
+    ) -> Result<Packed> {
+        let packed = match compression {
+            None => self
+                .pack_into(trees, Cancelable(io::sink(), cancel))
+                .map(|(packed, _)| packed),
+            Some(compression) => self
+                .pack_blob(trees, compression, cancel)
+                .map(|(packed, ..)| packed),
+        };
+        packed.map_err(|error| {
+            if cancel.is_cancelled() {
+                Error::Canceled
+            } else {
+                error
+            }
+        })
+    }
+
+    /// The blob of a layer that a build made: found, or packed again from its snapshots.
+    pub fn layer_blob(
+        &self,
+        diff_id: &Digest,
+        compression: LayerCompression,
+        cancel: &CancellationToken,
+    ) -> Result<(Digest, u64)> {
+        // Only the default level is remembered: another one gives another blob.
+        if compression.level.is_none()
+            && let Some(found) = self.store.packed_layer(diff_id, compression.format)?
+        {
+            return Ok(found);
+        }
+        let missing = || Error::InconsistentImage {
+            image: diff_id.to_string(),
+            reason: "the store has neither this layer's blob nor the snapshots it was made of"
+                .into(),
+        };
+        let record = self.store.diff_of_layer(diff_id)?.ok_or_else(missing)?;
+        let lower = match record.lower {
+            Some(id) => Some(self.snapshots.find(id)?.ok_or_else(missing)?),
+            None => None,
+        };
+        let upper = self.snapshots.find(record.upper)?.ok_or_else(missing)?;
+        let trees = Trees {
+            lower: lower.as_ref(),
+            upper: &upper,
+            epoch: record.epoch,
+        };
+        let (packed, blob, size) = self.pack_blob(trees, compression, cancel)?;
+        if packed.diff_id != *diff_id {
+            return Err(Error::LayerChanged {
+                expected: diff_id.to_string(),
+                found: packed.diff_id.to_string(),
+            });
+        }
+        Ok((blob, size))
+    }
+
+    fn pack_blob(
+        &self,
+        trees: Trees<'_>,
+        compression: LayerCompression,
+        cancel: &CancellationToken,
+    ) -> Result<(Packed, Digest, u64)> {
+        let path = self.store.lease().scratch_file();
+        let file = File::create_new(&path).map_err(Error::file("make", &path))?;
+        let sink = HashingWriter::new(BufWriter::with_capacity(1 << 20, file));
+        let compressor = Compressor::new(sink, compression.format, compression.level)?;
+        let (packed, Cancelable(compressor, _)) =
+            self.pack_into(trees, Cancelable(compressor, cancel))?;
+        let finish = || {
+            let (mut writer, digest, size) = compressor.finish()?.finish();
+            writer.flush()?;
+            Ok((digest, size))
+        };
+        let (digest, size) = finish().map_err(Error::file("write", &path))?;
+        let layer = LayerBlob {
+            diff_id: packed.diff_id,
+            compression: compression.format,
+            packed_here: compression.level.is_none(),
+        };
+        self.store.add_blob(&path, &digest, size, Some(layer))?;
+        Ok((packed, digest, size))
+    }
+
+    fn pack_into<W: Write + Send>(&self, trees: Trees<'_>, out: W) -> Result<(Packed, W)> {
+        let changes = self.snapshots.diff(trees.lower, trees.upper)?;
+        let root = self.snapshots.root(Some(trees.upper))?;
+        let options = PackOptions {
+            latest_time: trees.epoch,
+            ..PackOptions::default()
+        };
+        Ok(pack::pack(&root, &changes, &options, out)?)
+    }
+}
+
+/// Two trees whose difference is packed.
+#[derive(Clone, Copy)]
+struct Trees<'a> {
+    lower: Option<&'a Tree>,
+    upper: &'a Tree,
+    /// The latest time that entries of the layer have.
+    epoch: Option<i64>,
+}
+
+/// A writer that refuses more once the build is stopped.
+struct Cancelable<'a, W>(W, &'a CancellationToken);
+
+impl<W: Write> Write for Cancelable<'_, W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self.1.is_cancelled() {
+            true => Err(io::Error::other("the build was canceled")),
+            false => self.0.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}

@@ -1,0 +1,216 @@
+//! A `Run` node: found in the cache, or its process run on a fork of its tree.
+
+use std::sync::Arc;
+
+use stromatekt_graph::run::{Mount, MountSource, Network, Run};
+use stromatekt_graph::{NodeId, digest};
+use stromatekt_oci::Digest;
+use stromatekt_store::TreeId;
+
+use crate::build::{Build, Value, wrong_kind};
+use crate::cache_mounts::{self, CacheDirectory, Fresh};
+use crate::error::{Error, Result};
+use crate::events::{Outcome, Stream};
+use crate::limits::blocking;
+use crate::snapshots::{Draft, Tree};
+
+impl Build {
+    /// The tree that the process leaves.
+    pub async fn run_step(self: &Arc<Self>, id: NodeId, run: &Run) -> Result<Tree> {
+        let root = self.wait(run.root).await?;
+        let mut sources = Vec::new();
+        for mount in &run.mounts {
+            sources.push(match tree_of(mount) {
+                Some((from, _)) => Some(self.wait(from).await?),
+                None => None,
+            });
+        }
+        let key = self.run_key(id, run, &root, &sources).await?;
+        if !self.node(id).no_cache
+            && let Some(tree) = self.parts.snapshots.find_step(&key)?
+        {
+            self.start(id);
+            self.vertex(id).complete(Outcome::Cached);
+            return Ok(tree);
+        }
+        if run.network == Network::Default {
+            // It gets ready while the tree does.
+            self.parts.executor().await?.prepare_network();
+        }
+        // The tree is unpacked while other steps have their turn.
+        let root = self.tree(&root).await?;
+        let _turn = self.parts.limits.process(&self.cancel).await?;
+        self.start(id);
+        let result = self.execute(id, run, &key, root.as_ref(), &sources).await;
+        self.complete(id, &result, Outcome::Done);
+        result
+    }
+
+    async fn run_key(
+        self: &Arc<Self>,
+        id: NodeId,
+        run: &Run,
+        root: &Value,
+        sources: &[Option<Value>],
+    ) -> Result<Digest> {
+        let mut inputs = vec![self.tree_id(root).await?.0];
+        for (mount, source) in run.mounts.iter().zip(sources) {
+            let Some(source) = source else { continue };
+            inputs.push(match (source, tree_of(mount)) {
+                (Value::Context(context), Some((_, path))) => {
+                    self.context_id(context, path).await?.0
+                }
+                _ => self.tree_id(source).await?.0,
+            });
+        }
+        Ok(digest::definition(&self.node(id).op, &inputs))
+    }
+
+    async fn execute(
+        self: &Arc<Self>,
+        id: NodeId,
+        run: &Run,
+        key: &Digest,
+        root: Option<&Tree>,
+        sources: &[Option<Value>],
+    ) -> Result<Tree> {
+        let draft = self.parts.snapshots.fork(root)?;
+        let mut mounted = Mounted::default();
+        let mut mounts = Vec::new();
+        for (mount, source) in run.mounts.iter().zip(sources) {
+            mounts.push(self.prepare(mount, source.as_ref(), &mut mounted).await?);
+        }
+        let rootfs = draft.path();
+        let vertex = self.vertex(id).clone();
+        let name = format!("step-{}", id.index());
+        let request = stromatekt_executor::Request {
+            id: &name,
+            rootfs: &rootfs,
+            run,
+            mounts: &mounts,
+            secrets: &self.request.secrets,
+            ssh: &self.request.ssh,
+        };
+        let output = |stream, data: &[u8]| {
+            let stream = match stream {
+                stromatekt_executor::Stream::Stdout => Stream::Stdout,
+                stromatekt_executor::Stream::Stderr => Stream::Stderr,
+            };
+            vertex.log(stream, data.to_owned());
+        };
+        let outcome = self
+            .parts
+            .executor()
+            .await?
+            .run(request, output, self.cancel.clone())
+            .await;
+        drop(mounted);
+        let outcome = match outcome {
+            Err(stromatekt_executor::Error::Cancelled) => return Err(Error::Canceled),
+            other => other?,
+        };
+        if !outcome.success() {
+            let failure = Error::Process {
+                command: run.args.join(" "),
+                code: outcome.exit,
+            };
+            return Err(self.parts.snapshots.explain(failure));
+        }
+        // A process may do another thing each time: what depends on this run must not be taken for what depended on an earlier one.
+        let unique = format!("{key} {}", self.parts.store.lease().next_name());
+        let tree = TreeId(Digest::of(unique));
+        let key = *key;
+        blocking(move || draft.keep_as_step(&key, tree)).await
+    }
+
+    /// What stands at the mount's target.
+    async fn prepare(
+        self: &Arc<Self>,
+        mount: &Mount,
+        source: Option<&Value>,
+        mounted: &mut Mounted,
+    ) -> Result<stromatekt_executor::ResolvedMount> {
+        use stromatekt_executor::ResolvedMount;
+        match &mount.source {
+            MountSource::Bind { path, .. } => {
+                let source = source.ok_or_else(wrong_kind)?;
+                let tree = match source {
+                    Value::Context(context) => Some(self.context_tree(context, path).await?),
+                    other => self.tree(other).await?,
+                };
+                Ok(ResolvedMount::Tree(match tree {
+                    Some(tree) if mount.read_only => self.parts.snapshots.path(&tree),
+                    // Writes are thrown away with the fork.
+                    tree => {
+                        let fork = self.parts.snapshots.fork(tree.as_ref())?;
+                        let path = fork.path();
+                        mounted.forks.push(fork);
+                        path
+                    }
+                }))
+            }
+            MountSource::Cache {
+                id,
+                sharing,
+                from,
+                mode,
+                uid,
+                gid,
+            } => {
+                let seed = match (source, from) {
+                    (Some(Value::Context(context)), Some((_, path))) => {
+                        Some((self.context_tree(context, path).await?, path.clone()))
+                    }
+                    (Some(source), Some((_, path))) => {
+                        let tree = self.tree(source).await?;
+                        tree.map(|tree| (tree, path.clone()))
+                    }
+                    _ => None,
+                };
+                let parts = Arc::clone(&self.parts);
+                let directory = cache_mounts::take(
+                    &self.parts.store.directory("cache-mounts")?,
+                    id,
+                    *sharing,
+                    Fresh {
+                        mode: *mode,
+                        uid: *uid,
+                        gid: *gid,
+                    },
+                    |directory| match &seed {
+                        Some((tree, path)) => parts.copy_directory(tree, path, directory),
+                        None => Ok(()),
+                    },
+                    &self.cancel,
+                )
+                .await?;
+                let path = directory.path.clone();
+                mounted.caches.push(directory);
+                Ok(ResolvedMount::Directory(path))
+            }
+            MountSource::Tmpfs { .. }
+            | MountSource::Secret { .. }
+            | MountSource::Ssh { .. }
+            | MountSource::Inline { .. } => Ok(ResolvedMount::Made),
+        }
+    }
+}
+
+/// What exists only while the process runs.
+#[derive(Default)]
+struct Mounted {
+    forks: Vec<Draft>,
+    caches: Vec<CacheDirectory>,
+}
+
+/// The tree that a mount reads, with the path in it.
+fn tree_of(mount: &Mount) -> Option<(NodeId, &str)> {
+    match &mount.source {
+        MountSource::Bind { from, path } => Some((*from, path)),
+        MountSource::Cache {
+            from: Some((from, path)),
+            ..
+        } => Some((*from, path)),
+        _ => None,
+    }
+}
