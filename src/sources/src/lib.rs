@@ -1,1 +1,19 @@
-//! Fetches what a build reads besides images: contexts, git repositories, files over HTTP.
+//! What comes over a network: images of registries, files of web servers, git repositories.
+//!
+//! Everything is asynchronous, and ends when its future is dropped: connections are closed, processes killed.
+
+pub mod error;
+pub mod git;
+pub mod http;
+pub mod registry;
+
+mod credentials;
+mod feed;
+mod network;
+mod redact;
+mod retry;
+#[cfg(test)]
+mod test_server;
+
+pub use error::{Error, Result};
+pub use feed::{Feed, Stopper};
