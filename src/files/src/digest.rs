@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -310,7 +311,6 @@ fn xattrs(hasher: &mut Sha256, source: &Source<'_>, target: &xattr::Target<'_>) 
 }
 
 fn path_bytes(hasher: &mut Sha256, path: &Path) {
-    use std::os::unix::ffi::OsStrExt;
     bytes(hasher, path.as_os_str().as_bytes());
 }
 

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -254,10 +255,7 @@ impl Copier<'_> {
             (false, true) => self
                 .style
                 .copy_attributes(&open_source()?, &folder.stat, &to, false),
-            (false, false) => {
-                use std::os::unix::fs::PermissionsExt;
-                to.set_permissions(std::fs::Permissions::from_mode(folder.stat.mode))
-            }
+            (false, false) => to.set_permissions(std::fs::Permissions::from_mode(folder.stat.mode)),
         }
         .map_err(failed())
     }
