@@ -118,13 +118,29 @@ pub enum Error {
         /// The store, layout or archive that was searched.
         place: PathBuf,
     },
-    /// A file is no image that can be read.
+    /// A tar is not one of images; it may be one of a root filesystem.
     #[error("`{}` is not an image: {reason}", path.display())]
     NotAnImage {
         /// The file or directory.
         path: PathBuf,
         /// What is missing or odd.
         reason: String,
+    },
+    /// A layout or archive of images lacks something, or is none.
+    #[error("`{}` cannot be read as images: {reason}", path.display())]
+    NotALayout {
+        /// The file or directory.
+        path: PathBuf,
+        /// What is missing or odd.
+        reason: String,
+    },
+    /// An archive is broken.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<Error>,
     },
     /// An image or index holds nothing that was asked for.
     #[error("no image for {wanted} in {place}; it holds {available}")]
@@ -180,7 +196,8 @@ impl Error {
                 Some("the content is damaged or was changed on the way; fetch it again")
             }
             Self::Tar { .. } => Some("the archive may be cut short; fetch or write it again"),
-            Self::NotAnImage { .. } => Some(
+            Self::Archive { source, .. } => source.hint(),
+            Self::NotAnImage { .. } | Self::NotALayout { .. } => Some(
                 "an OCI layout (directory or tar), a docker-archive, or a tar of a root filesystem can be read",
             ),
             Self::NoMatch { .. } => Some("choose one of those, or another platform"),
@@ -194,12 +211,30 @@ impl Error {
         }
     }
 
+    /// Whether a file was found to be a tar, but not one of images: its content may be a root filesystem.
+    #[must_use]
+    pub fn is_no_image(&self) -> bool {
+        matches!(self, Self::NotAnImage { .. })
+    }
+
     pub(crate) fn io(
         action: &'static str,
         path: impl AsRef<Path>,
     ) -> impl FnOnce(io::Error) -> Self {
         let path = path.as_ref().to_owned();
         move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+
+    pub(crate) fn entry(
+        action: &'static str,
+        path: impl AsRef<Path>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().to_owned();
+        move |source| Self::Entry {
             action,
             path,
             source,

@@ -5,17 +5,30 @@
 
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod changeset;
 pub mod compress;
 pub mod config;
 pub mod descriptor;
 pub mod digest;
 pub mod error;
+pub mod image;
+pub mod layout;
+pub mod pack;
 pub mod platform;
 pub mod read_ahead;
 pub mod reference;
+pub mod rootfs_tar;
+pub mod source;
+pub mod unpack;
 
+mod apply;
+mod directories;
 mod gzip;
+mod image_tar;
+mod tar;
+mod tree_writer;
+mod write_behind;
 
 pub use changeset::Changeset;
 pub use compress::{Compression, Compressor, decompress};
