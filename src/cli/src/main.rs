@@ -1,2 +1,76 @@
-//! The command.
-fn main() {}
+//! `stromatekt`, the command: parses the command line, runs the verb, reports what went wrong.
+
+mod cli;
+mod commands;
+mod context;
+mod context_files;
+mod csv;
+mod error;
+mod excerpt;
+mod interrupt;
+mod named_context;
+mod numbers;
+mod options;
+mod output;
+mod outputs;
+mod progress;
+mod report;
+mod result_files;
+mod root;
+mod settings;
+mod unsupported;
+
+use std::num::NonZero;
+use std::process::ExitCode;
+use std::thread;
+
+use clap::Parser;
+
+use crate::cli::Cli;
+
+/// What docker exits with when it does not understand its command line.
+const USAGE: u8 = 125;
+
+/// More threads than these have nothing to do: what takes time is done by blocking threads and processes.
+const MAX_WORKERS: usize = 4;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too, and go to standard output. A reader that went away wants no more of them.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+        }
+    };
+    trace();
+    let workers = thread::available_parallelism()
+        .map_or(1, NonZero::get)
+        .min(MAX_WORKERS);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(source) => return report::report(&error::Error::Runtime { source }),
+    };
+    let result = runtime.block_on(commands::run(cli));
+    // A thread that reads standard input must not hold the end of the program.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report::report(&error),
+    }
+}
+
+/// Shows the log of the libraries where `STROMATEKT_LOG` asks for it (`STROMATEKT_LOG=debug`).
+fn trace() {
+    let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("STROMATEKT_LOG") else {
+        return;
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}

@@ -1,0 +1,243 @@
+//! `stromatekt build`: reads, lowers and builds a Dockerfile.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use stromatekt_dockerfile::{Dockerfile, ImageConfigs, ImageRequest, Lowered, Lowering, lower};
+use stromatekt_engine::events::Events;
+use stromatekt_engine::{BuildRequest, Built, Engine};
+use stromatekt_graph::Origin;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::context::{self, Place};
+use crate::context_files::Fetch;
+use crate::error::{DockerfileText, Error, FailedBuild, Result};
+use crate::interrupt;
+pub use crate::options::Args;
+use crate::output::print;
+use crate::progress::watch::Watch;
+use crate::result_files;
+use crate::settings::Settings;
+
+/// The build arg that keeps `.git` in a context that is a git repository.
+const KEEP_GIT_DIR: &str = "BUILDKIT_CONTEXT_KEEP_GIT_DIR";
+
+/// Builds.
+///
+/// # Errors
+/// When the options, the Dockerfile or the build are at fault, or the person stopped it.
+pub async fn run(root: &Path, args: Args) -> Result<()> {
+    let settings = Settings::new(&args)?;
+    let place = Place::find(&args.context)?;
+    if let Some(path) = &args.iidfile {
+        result_files::remove_old(path)?;
+    }
+    let cancel = interrupt::on_signal()?;
+    let watch = Watch::start(settings.mode)?;
+    let prints_id = settings.prints_id;
+    let work = Work {
+        root,
+        args: &args,
+        events: &watch.events,
+        cancel: &cancel,
+    };
+    let result = work.build(place, settings).await;
+    let shown = watch.finish();
+    let built = match result {
+        Ok(built) => built,
+        Err(_) if cancel.is_cancelled() => return Err(Error::Interrupted),
+        Err(Error::Build(mut failed)) => {
+            failed.steps = shown.failed;
+            return Err(Error::Build(failed));
+        }
+        Err(error) => return Err(error),
+    };
+    if let Some(path) = &args.iidfile {
+        result_files::write_id(path, &built)?;
+    }
+    if let Some(path) = &args.metadata_file {
+        result_files::write_metadata(path, &built)?;
+    }
+    if prints_id {
+        print(&format!("{}\n", built.image_id))?;
+    }
+    Ok(())
+}
+
+/// What all parts of a build need.
+struct Work<'a> {
+    root: &'a Path,
+    args: &'a Args,
+    events: &'a Events,
+    cancel: &'a CancellationToken,
+}
+
+impl Work<'_> {
+    async fn build(&self, place: Place, settings: Settings) -> Result<Built> {
+        let fetch = Fetch {
+            root: self.root,
+            events: self.events,
+            cancel: self.cancel,
+        };
+        let place = keep_git_dir(place, &settings);
+        let context = place.open(self.args.file.as_ref(), &fetch).await?;
+        let dockerfile = context.dockerfile.parse()?;
+        // Opened when it is known that there is something to do.
+        let mut engine = None;
+        let lowered = self
+            .lower(&dockerfile, &context.dockerfile, &settings, &mut engine)
+            .await?;
+        self.warn(&dockerfile, &context.dockerfile, &lowered);
+        let mut contexts = BTreeMap::new();
+        for name in &lowered.contexts {
+            let local = match settings.directories.get(name) {
+                Some(directory) => context::named(directory, &fetch)?,
+                None => context.local(&fetch)?,
+            };
+            contexts.insert(name.clone(), local);
+        }
+        let request = BuildRequest {
+            graph: lowered.graph,
+            export: lowered.export,
+            contexts,
+            secrets: settings.secrets,
+            ssh: settings.ssh,
+            names: settings.names,
+            outputs: settings.outputs,
+            pull: self.args.pull,
+            source_date_epoch: lowered.source_date_epoch,
+        };
+        let engine = self.engine(&mut engine)?;
+        let built = engine
+            .build(request, self.events, self.cancel.clone())
+            .await;
+        built.map_err(|error| {
+            let lines = error
+                .origin()
+                .map(|origin| (origin.first_line, origin.last_line));
+            failed(error, &context.dockerfile, lines, None)
+        })
+    }
+
+    fn engine<'e>(&self, engine: &'e mut Option<Arc<Engine>>) -> Result<&'e Arc<Engine>> {
+        Ok(match engine {
+            Some(engine) => engine,
+            none => none.insert(Arc::new(Engine::open(self.root)?)),
+        })
+    }
+
+    /// Lowers the Dockerfile; the images that it needs the configs of are looked up on the way.
+    async fn lower(
+        &self,
+        dockerfile: &Dockerfile,
+        text: &DockerfileText,
+        settings: &Settings,
+        engine: &mut Option<Arc<Engine>>,
+    ) -> Result<Lowered> {
+        let mut configs = ImageConfigs::new();
+        loop {
+            let lowering = lower(dockerfile, &text.name, &settings.options, &configs)
+                .map_err(|error| Error::dockerfile(&error, text.clone()))?;
+            match lowering {
+                Lowering::Done(lowered) => return Ok(*lowered),
+                Lowering::NeedsImages(requests) => {
+                    let engine = Arc::clone(self.engine(engine)?);
+                    let found = self.resolve(&engine, requests, dockerfile, text).await?;
+                    configs.extend(found);
+                }
+            }
+        }
+    }
+
+    /// Finds images, all at the same time; the first that is not found ends it.
+    async fn resolve(
+        &self,
+        engine: &Arc<Engine>,
+        requests: Vec<ImageRequest>,
+        dockerfile: &Dockerfile,
+        text: &DockerfileText,
+    ) -> Result<ImageConfigs> {
+        let cancel = self.cancel.child_token();
+        let mut tasks = JoinSet::new();
+        for request in requests {
+            let (engine, events) = (Arc::clone(engine), self.events.clone());
+            let (cancel, pull) = (cancel.clone(), self.args.pull);
+            tasks.spawn(async move {
+                let wanted = [(request.location.clone(), request.platform.clone())];
+                let found = engine.resolve(&wanted, pull, &events, &cancel).await;
+                found.map_err(|error| (request, error))
+            });
+        }
+        let mut configs = ImageConfigs::new();
+        let mut first_error = None;
+        while let Some(ended) = tasks.join_next().await {
+            match ended {
+                Ok(Ok(found)) => configs.extend(found),
+                Ok(Err((request, error))) => {
+                    cancel.cancel();
+                    first_error.get_or_insert_with(|| {
+                        let similar = request.similar_stage.as_ref();
+                        let hint =
+                            similar.map(|stage| format!("did you mean the stage `{stage}`?"));
+                        failed(error, text, Some(dockerfile.lines(request.span)), hint)
+                    });
+                }
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(_) => return Err(Error::Interrupted),
+                },
+            }
+        }
+        match first_error {
+            Some(error) => Err(error),
+            None => Ok(configs),
+        }
+    }
+
+    fn warn(&self, dockerfile: &Dockerfile, text: &DockerfileText, lowered: &Lowered) {
+        for warning in &dockerfile.warnings {
+            let (first_line, last_line) = dockerfile.lines(warning.span);
+            let origin = Origin {
+                file: Arc::clone(&text.name),
+                first_line,
+                last_line,
+            };
+            self.events
+                .warn(format!("{warning}: {}", warning.help()), Some(origin));
+        }
+        for warning in &lowered.warnings {
+            self.events.warn(warning, None);
+        }
+    }
+}
+
+/// Where the build args ask for it, a repository as context keeps what git knows of it.
+fn keep_git_dir(place: Place, settings: &Settings) -> Place {
+    let asked = settings.options.build_args.get(KEEP_GIT_DIR);
+    match place {
+        Place::Git(mut git)
+            if asked.is_some_and(|text| crate::options::go_bool(text) == Ok(true)) =>
+        {
+            git.keep_git_dir = true;
+            Place::Git(git)
+        }
+        place => place,
+    }
+}
+
+fn failed(
+    error: Arc<stromatekt_engine::Error>,
+    text: &DockerfileText,
+    lines: Option<(u32, u32)>,
+    hint: Option<String>,
+) -> Error {
+    Error::Build(Box::new(FailedBuild {
+        error,
+        text: text.clone(),
+        lines,
+        hint,
+        steps: Vec::new(),
+    }))
+}

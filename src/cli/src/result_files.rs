@@ -1,0 +1,104 @@
+//! The files that tell what a build made: `--iidfile`, `--metadata-file`.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+use stromatekt_engine::Built;
+
+use crate::error::{Error, Result};
+
+/// Removes a file that an earlier build wrote: a build that fails must not leave the id of another.
+///
+/// # Errors
+/// When it is there and cannot be removed.
+pub fn remove_old(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(Error::file("remove the old", path)(source))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the image's id.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_id(path: &Path, built: &Built) -> Result<()> {
+    fs::write(path, built.image_id.to_string()).map_err(Error::file("write", path))
+}
+
+/// Writes what is known of the image, by buildx's names.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_metadata(path: &Path, built: &Built) -> Result<()> {
+    let text = format!("{:#}\n", metadata(built));
+    fs::write(path, text).map_err(Error::file("write", path))
+}
+
+fn metadata(built: &Built) -> Value {
+    let mut fields = Map::new();
+    let mut set = |name: &str, value: String| fields.insert(name.to_owned(), Value::String(value));
+    set("containerimage.config.digest", built.image_id.to_string());
+    // Docker's own store has no manifests: the id stands for both there, too.
+    set(
+        "containerimage.digest",
+        built.manifest.unwrap_or(built.image_id).to_string(),
+    );
+    if !built.names.is_empty() {
+        let names: Vec<_> = built.names.iter().map(ToString::to_string).collect();
+        set("image.name", names.join(","));
+    }
+    Value::Object(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stromatekt_oci::Digest;
+
+    #[test]
+    fn metadata_has_buildxs_names() {
+        let built = Built {
+            image_id: Digest::of("config"),
+            manifest: Some(Digest::of("manifest")),
+            names: vec!["a".parse().unwrap(), "b:2".parse().unwrap()],
+        };
+        let value = metadata(&built);
+        assert_eq!(
+            value["containerimage.config.digest"],
+            built.image_id.to_string()
+        );
+        assert_eq!(
+            value["containerimage.digest"],
+            Digest::of("manifest").to_string()
+        );
+        assert_eq!(
+            value["image.name"],
+            "docker.io/library/a:latest,docker.io/library/b:2"
+        );
+        let unnamed = Built {
+            manifest: None,
+            names: Vec::new(),
+            ..built
+        };
+        assert_eq!(
+            metadata(&unnamed)["containerimage.digest"],
+            unnamed.image_id.to_string()
+        );
+        assert!(metadata(&unnamed).get("image.name").is_none());
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_need_not_be_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("iid");
+        remove_old(&path).unwrap();
+        fs::write(&path, "old").unwrap();
+        remove_old(&path).unwrap();
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,312 @@
+//! What the options of `build` ask for, checked as a whole before anything is done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::path::PathBuf;
+
+use stromatekt_dockerfile::{NoCache, Options};
+use stromatekt_engine::Output;
+use stromatekt_executor::{Secrets, SshAgents};
+use stromatekt_oci::platform::Platform;
+use stromatekt_oci::reference::ImageReference;
+
+use crate::error::{Error, Result};
+use crate::named_context;
+use crate::options::Args;
+use crate::outputs::{self, Outputs};
+use crate::progress::Mode;
+
+/// The build arg that buildx takes from the environment by itself.
+const EPOCH: &str = "SOURCE_DATE_EPOCH";
+
+/// What a build is to do.
+pub struct Settings {
+    /// For the Dockerfile.
+    pub options: Options,
+    /// The directories of named contexts.
+    pub directories: BTreeMap<String, PathBuf>,
+    /// Names of the image.
+    pub names: Vec<ImageReference>,
+    /// Where it goes.
+    pub outputs: Vec<Output>,
+    /// What steps may read.
+    pub secrets: Secrets,
+    /// What steps may use.
+    pub ssh: SshAgents,
+    /// How progress is shown.
+    pub mode: Mode,
+    /// Whether standard output is for the image's id.
+    pub prints_id: bool,
+}
+
+impl Settings {
+    /// Checks the options.
+    ///
+    /// # Errors
+    /// When one of them cannot be met, or two contradict each other.
+    pub fn new(args: &Args) -> Result<Self> {
+        args.unsupported.refuse()?;
+        let Outputs { outputs, names } = outputs::parse(&args.outputs, args.push, args.load)?;
+        let names = choose_names(&args.tags, names)?;
+        let pushes = outputs
+            .iter()
+            .any(|output| matches!(output, Output::Registry { .. }));
+        if pushes && names.is_empty() {
+            return Err(Error::Usage {
+                what: "an image without a name cannot be pushed".into(),
+                hint: "say where to with --tag REGISTRY/NAME:TAG".into(),
+            });
+        }
+        let mut named_contexts = BTreeMap::new();
+        let mut directories = BTreeMap::new();
+        for value in &args.build_contexts {
+            let named = named_context::parse(value)?;
+            directories.extend(named.directory.map(|path| (named.name.clone(), path)));
+            named_contexts.insert(named.name, named.context);
+        }
+        let options = Options {
+            target: args.target.clone().filter(|target| !target.is_empty()),
+            build_args: build_args(&args.build_args, |name| env::var(name).ok())?,
+            labels: labels(&args.labels)?,
+            named_contexts,
+            platform: platform(&args.platforms)?,
+            build_platform: Platform::host(),
+            no_cache: no_cache(args.no_cache, &args.no_cache_filter)?,
+            network: args.network,
+            extra_hosts: args.hosts.clone(),
+            allow: args.allow.iter().copied().collect(),
+        };
+        let mode = mode(args)?;
+        Ok(Self {
+            options,
+            directories,
+            names,
+            prints_id: mode == Mode::Quiet && !outputs.iter().any(outputs::uses_standard_output),
+            outputs,
+            secrets: Secrets::parse(&args.secrets)?,
+            ssh: SshAgents::parse(&args.ssh)?,
+            mode,
+        })
+    }
+}
+
+fn choose_names(
+    tags: &[ImageReference],
+    of_outputs: Vec<ImageReference>,
+) -> Result<Vec<ImageReference>> {
+    let mut seen = BTreeSet::new();
+    match (tags.is_empty(), of_outputs.is_empty()) {
+        (false, false) => Err(Error::Usage {
+            what: "names are given both with --tag and with name= of an output".into(),
+            hint: "give them with --tag: all outputs have them then".into(),
+        }),
+        (true, _) => Ok(of_outputs),
+        (false, true) => {
+            let new = tags.iter().filter(|tag| seen.insert(*tag));
+            Ok(new.cloned().collect())
+        }
+    }
+}
+
+/// `NAME=VALUE`, or a name alone.
+fn pair<'a>(option: &'static str, text: &'a str) -> Result<(&'a str, Option<&'a str>)> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (text, None),
+    };
+    if name.is_empty() {
+        return Err(Error::Option {
+            option,
+            value: text.to_owned(),
+            reason: "it has no name".into(),
+            hint: Some("write it as NAME=VALUE".into()),
+        });
+    }
+    Ok((name, value))
+}
+
+/// The labels: one without a value is empty.
+fn labels(given: &[String]) -> Result<BTreeMap<String, String>> {
+    let pairs = given.iter().map(|label| {
+        let (name, value) = pair("--label", label)?;
+        Ok((name.to_owned(), value.unwrap_or_default().to_owned()))
+    });
+    pairs.collect()
+}
+
+/// The build args: one without a value has that of the environment, and is not there where the environment has none.
+fn build_args(
+    given: &[String],
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<BTreeMap<String, String>> {
+    let mut args = BTreeMap::new();
+    for arg in given {
+        let (name, value) = pair("--build-arg", arg)?;
+        let value = value.map(str::to_owned).or_else(|| environment(name));
+        args.extend(value.map(|value| (name.to_owned(), value)));
+    }
+    if !args.contains_key(EPOCH)
+        && let Some(epoch) = environment(EPOCH).filter(|epoch| !epoch.is_empty())
+    {
+        args.insert(EPOCH.to_owned(), epoch);
+    }
+    Ok(args)
+}
+
+fn platform(platforms: &[Platform]) -> Result<Option<Platform>> {
+    match platforms {
+        [] => Ok(None),
+        [platform] => Ok(Some(platform.clone())),
+        [first, rest @ ..] if rest.iter().all(|other| other == first) => Ok(Some(first.clone())),
+        several => Err(Error::Option {
+            option: "--platform",
+            value: several
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(","),
+            reason: "an image of several platforms cannot be built".into(),
+            hint: Some("build one platform at a time, and join the images in the registry".into()),
+        }),
+    }
+}
+
+fn no_cache(all: bool, stages: &[String]) -> Result<NoCache> {
+    match (all, stages.is_empty()) {
+        (false, true) => Ok(NoCache::Off),
+        (true, true) => Ok(NoCache::All),
+        (false, false) => Ok(NoCache::Stages(stages.iter().cloned().collect())),
+        (true, false) => Err(Error::Usage {
+            what: "--no-cache and --no-cache-filter are given together".into(),
+            hint: "--no-cache runs all stages anew: leave the other one out".into(),
+        }),
+    }
+}
+
+fn mode(args: &Args) -> Result<Mode> {
+    match (args.quiet, args.progress) {
+        (false, mode) => Ok(mode),
+        (true, Mode::Auto | Mode::Quiet) => Ok(Mode::Quiet),
+        (true, _) => Err(Error::Usage {
+            what: "--quiet and --progress are given together".into(),
+            hint: "leave one of them out".into(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn settings(args: &[&str]) -> Result<Settings> {
+        let cli = Cli::try_parse_from([&["stromatekt", "build", "."], args].concat()).unwrap();
+        let Command::Build(args) = cli.command else {
+            panic!("expected a build");
+        };
+        Settings::new(&args)
+    }
+
+    #[test]
+    fn build_args_without_a_value_come_from_the_environment() {
+        let environment = |name: &str| match name {
+            "SET" => Some("value".to_owned()),
+            EPOCH => Some("5".to_owned()),
+            _ => None,
+        };
+        let args = |given: &[&str]| {
+            let given: Vec<_> = given.iter().map(|&arg| arg.to_owned()).collect();
+            let args = build_args(&given, environment).unwrap();
+            args.into_iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            args(&["A=1=2", "SET", "UNSET", "EMPTY="]),
+            ["A=1=2", "EMPTY=", "SET=value", "SOURCE_DATE_EPOCH=5"]
+        );
+        assert_eq!(args(&["SOURCE_DATE_EPOCH=7"]), ["SOURCE_DATE_EPOCH=7"]);
+    }
+
+    #[test]
+    fn options_that_contradict_each_other_are_refused() {
+        for (args, said) in [
+            (&["--push"][..], "name"),
+            (&["-o", "type=registry"], "name"),
+            (&["-t", "a", "-o", "type=image,name=b"], "--tag"),
+            (
+                &["--no-cache", "--no-cache-filter", "a"],
+                "--no-cache-filter",
+            ),
+            (&["-q", "--progress", "plain"], "--progress"),
+            (&["--label", "=x"], "=x"),
+            (&["--build-arg", "=x"], "=x"),
+            (
+                &["--platform", "linux/amd64,linux/arm64"],
+                "linux/amd64,linux/arm64",
+            ),
+            (&["--squash"], "--squash"),
+            (&["--secret", "src=x"], "ID"),
+        ] {
+            let error = settings(args).err().map(|error| error.to_string());
+            assert!(
+                error.as_ref().is_some_and(|error| error.contains(said)),
+                "{args:?}: {error:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_what_is_done() {
+        let settings = settings(&[
+            "-t",
+            "a",
+            "-t",
+            "a:latest",
+            "-t",
+            "b:2",
+            "--label",
+            "l=1",
+            "--label",
+            "bare",
+            "--platform",
+            "linux/arm64",
+            "--no-cache-filter",
+            "x,y",
+            "--no-cache-filter",
+            "z",
+            "--add-host",
+            "h:10.0.0.1",
+            "--allow",
+            "security.insecure",
+            "--pull=false",
+            "--provenance=false",
+            "--build-context",
+            "src=.",
+            "-q",
+        ])
+        .unwrap();
+        let names: Vec<_> = settings
+            .names
+            .iter()
+            .map(ImageReference::familiar)
+            .collect();
+        assert_eq!(names, ["a:latest", "b:2"]);
+        assert_eq!(settings.options.labels["bare"], "");
+        assert_eq!(
+            settings.options.platform.unwrap().to_string(),
+            "linux/arm64"
+        );
+        assert_eq!(
+            settings.options.no_cache,
+            NoCache::Stages(["x", "y", "z"].map(str::to_owned).into())
+        );
+        assert_eq!(settings.directories["src"], PathBuf::from("."));
+        assert_eq!(
+            (settings.mode, settings.outputs.as_slice()),
+            (Mode::Quiet, &[Output::Store][..])
+        );
+    }
+}

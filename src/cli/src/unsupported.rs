@@ -1,0 +1,238 @@
+//! Options that docker and buildx have and stromatekt has not: each is refused with what to do instead.
+
+use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
+
+use crate::error::{Error, Result};
+
+/// An option that docker has.
+struct Foreign {
+    /// Its name, without dashes.
+    name: &'static str,
+    /// Its letter.
+    letter: Option<char>,
+    /// The value that it has when it is given without one; none where it must have one.
+    bare: Option<&'static str>,
+    /// Values that ask for what is done anyway.
+    harmless: &'static [&'static str],
+    /// What to do instead.
+    hint: &'static str,
+}
+
+/// An option that takes a value.
+const fn valued(name: &'static str, hint: &'static str) -> Foreign {
+    Foreign {
+        name,
+        letter: None,
+        bare: None,
+        harmless: &[],
+        hint,
+    }
+}
+
+/// An option that is on or off.
+const fn switch(
+    name: &'static str,
+    harmless: &'static [&'static str],
+    hint: &'static str,
+) -> Foreign {
+    Foreign {
+        name,
+        letter: None,
+        bare: Some("true"),
+        harmless,
+        hint,
+    }
+}
+
+const OFF: &[&str] = &["false", "0"];
+const ON: &[&str] = &["true", "1"];
+
+const CACHE: &str = "the cache is in the state directory, and is used by itself: keep that directory between builds (`--root`)";
+const ATTESTATION: &str =
+    "no attestations are made: give --provenance=false --sbom=false, or leave them out";
+const LIMITS: &str = "limit what runs stromatekt itself, or call `ulimit` in the RUN instruction";
+const LEAVE_OUT: &str = "leave it out";
+
+const FOREIGN: &[Foreign] = &[
+    valued(
+        "annotation",
+        "labels (--label) are kept in the image's config",
+    ),
+    valued("attest", ATTESTATION),
+    switch("provenance", OFF, ATTESTATION),
+    switch("sbom", OFF, ATTESTATION),
+    valued("cache-from", CACHE),
+    valued("cache-to", CACHE),
+    valued(
+        "builder",
+        "there is no daemon and no builder to choose: leave it out",
+    ),
+    Foreign {
+        harmless: &["build"],
+        ..valued("call", "only builds can be asked for")
+    },
+    switch(
+        "check",
+        OFF,
+        "there are no lint rules: a build tells what is wrong with the Dockerfile",
+    ),
+    valued("policy", LEAVE_OUT),
+    Foreign {
+        letter: Some('D'),
+        ..switch("debug", OFF, "set STROMATEKT_LOG=debug in the environment")
+    },
+    valued("cgroup-parent", "run stromatekt itself in that cgroup"),
+    valued(
+        "shm-size",
+        "give the step one: `RUN --mount=type=tmpfs,target=/dev/shm,size=128m …`",
+    ),
+    valued("ulimit", LIMITS),
+    valued("memory", LIMITS),
+    valued("memory-swap", LIMITS),
+    valued("cpu-period", LIMITS),
+    valued("cpu-quota", LIMITS),
+    valued("cpu-shares", LIMITS),
+    valued("cpuset-cpus", LIMITS),
+    valued("cpuset-mems", LIMITS),
+    valued("isolation", LEAVE_OUT),
+    valued(
+        "security-opt",
+        "use `RUN --security=insecure` with --allow security.insecure where a step needs more than others",
+    ),
+    switch(
+        "squash",
+        OFF,
+        "add a last stage: `FROM scratch`, then `COPY --from=STAGE / /`",
+    ),
+    switch(
+        "compress",
+        OFF,
+        "the context is read where it is, and sent nowhere: leave it out",
+    ),
+    switch(
+        "stream",
+        OFF,
+        "the context is read where it is, and sent nowhere: leave it out",
+    ),
+    switch(
+        "disable-content-trust",
+        ON,
+        "signatures of images are not checked: name the base by its digest",
+    ),
+    switch("rm", ON, "nothing of a step is kept but its result"),
+    switch("force-rm", ON, "nothing of a step is kept but its result"),
+];
+
+/// The options of docker's that were given, with the values that ask for something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unsupported {
+    given: Vec<(String, &'static str)>,
+}
+
+impl Unsupported {
+    /// Nothing is accepted and ignored.
+    ///
+    /// # Errors
+    /// When one was given that asks for what is not done.
+    pub fn refuse(&self) -> Result<()> {
+        match self.given.first() {
+            Some((option, hint)) => Err(Error::Unsupported {
+                option: option.clone(),
+                hint,
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl clap::Args for Unsupported {
+    fn augment_args(command: Command) -> Command {
+        FOREIGN.iter().fold(command, |command, foreign| {
+            let arg = Arg::new(foreign.name)
+                .long(foreign.name)
+                .short(foreign.letter)
+                .action(ArgAction::Append)
+                .hide(true);
+            command.arg(match foreign.bare {
+                Some(bare) => arg
+                    .num_args(0..=1)
+                    .require_equals(true)
+                    .default_missing_value(bare),
+                None => arg.num_args(1),
+            })
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Unsupported {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut given = Vec::new();
+        for foreign in FOREIGN {
+            let values = matches.get_many::<String>(foreign.name);
+            for value in values.into_iter().flatten() {
+                if foreign.harmless.contains(&value.as_str()) {
+                    continue;
+                }
+                let option = match foreign.bare == Some(value) {
+                    true => format!("--{}", foreign.name),
+                    false => format!("--{}={value}", foreign.name),
+                };
+                given.push((option, foreign.hint));
+            }
+        }
+        Ok(Self { given })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(args: &[&str]) -> Option<String> {
+        let command = <Unsupported as clap::Args>::augment_args(Command::new("build"))
+            .arg(Arg::new("context"));
+        let matches = command
+            .try_get_matches_from([&["build"], args].concat())
+            .unwrap();
+        let unsupported = Unsupported::from_arg_matches(&matches).unwrap();
+        unsupported.refuse().err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_docker_has_alone_is_refused_by_name() {
+        for (args, option) in [
+            (&["--ulimit", "nofile=1:2", "."][..], "--ulimit=nofile=1:2"),
+            (&["--squash", "."], "--squash"),
+            (&["--provenance=mode=max", "."], "--provenance=mode=max"),
+            (&["--sbom", "."], "--sbom"),
+            (&["-D", "."], "--debug"),
+            (&["--cache-from", "type=gha"], "--cache-from=type=gha"),
+            (&["--rm=false"], "--rm=false"),
+        ] {
+            assert_eq!(refused(args), Some(format!("{option} is not supported")));
+        }
+    }
+
+    #[test]
+    fn what_asks_for_what_is_done_anyway_is_fine() {
+        for args in [
+            &["--provenance=false", "--sbom=false", "."][..],
+            &["--rm", "."],
+            &["--rm=true", "--force-rm", "."],
+            &["--call", "build", "."],
+            &["--squash=false"],
+            &[],
+        ] {
+            assert_eq!(refused(args), None, "{args:?}");
+        }
+    }
+}
