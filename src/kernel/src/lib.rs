@@ -9,6 +9,7 @@ pub mod btrfs;
 pub mod entry;
 pub mod loopdev;
 pub mod mount;
+pub mod process;
 pub mod reflink;
 pub mod send_stream;
 pub mod stat;
