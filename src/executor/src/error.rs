@@ -32,6 +32,22 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The kernel allows that to root alone.
+    #[error("could not {attempt} without root's privileges; run it as root, as with `sudo`")]
+    Privileges {
+        /// What was attempted, continuing "could not".
+        attempt: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The kernel refused what a container is made of.
+    #[error("could not {attempt}; Linux 5.12 or later is needed")]
+    Kernel {
+        /// What was attempted, continuing "could not".
+        attempt: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// The runtime could not make the container.
     #[error("the OCI runtime could not start the process: {message}")]
     Runtime {
@@ -110,6 +126,14 @@ impl Error {
             attempt,
             path,
             source,
+        }
+    }
+
+    /// Names what was attempted, where the kernel asks for privileges.
+    pub(crate) fn privileges(attempt: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| match source.kind() {
+            io::ErrorKind::PermissionDenied => Self::Privileges { attempt, source },
+            _ => Self::Kernel { attempt, source },
         }
     }
 }

@@ -4,11 +4,26 @@
 //! runtime-spec, hands that to `runc` or a runtime with its command line, streams what the process writes, and leaves
 //! nothing behind but what the process itself did to its tree.
 
+mod bundle;
+mod capability;
+mod cgroup;
+mod config;
+mod container;
 mod error;
+mod etc;
 mod executor;
+mod host;
+mod keeper;
+mod network;
+mod owner;
+mod program;
 mod request;
+mod seccomp;
 mod secrets;
 mod ssh;
+mod ssh_proxy;
+mod stubs;
+mod user;
 
 pub use error::{Error, Result};
 pub use executor::{Config, Executor};
