@@ -1,6 +1,6 @@
-//! Sizes, durations and times as docker writes them.
+//! Sizes and times as docker writes them.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -43,26 +43,6 @@ fn scaled(size: u64) -> (f64, usize) {
     (value, unit)
 }
 
-/// How long ago something was, roughly: `About an hour`, `3 weeks`.
-pub fn rough(age: Duration) -> String {
-    let seconds = age.as_secs();
-    let (minutes, hours) = (seconds / 60, (seconds + 1800) / 3600);
-    let days = hours / 24;
-    match () {
-        () if seconds < 1 => "Less than a second".to_owned(),
-        () if seconds == 1 => "1 second".to_owned(),
-        () if seconds < 60 => format!("{seconds} seconds"),
-        () if minutes == 1 => "About a minute".to_owned(),
-        () if minutes < 60 => format!("{minutes} minutes"),
-        () if hours == 1 => "About an hour".to_owned(),
-        () if hours < 48 => format!("{hours} hours"),
-        () if hours < 24 * 7 * 2 => format!("{days} days"),
-        () if hours < 24 * 30 * 2 => format!("{} weeks", days / 7),
-        () if hours < 24 * 365 * 2 => format!("{} months", days / 30),
-        () => format!("{} years", days / 365),
-    }
-}
-
 /// Seconds between two times; none where the clock was set back.
 pub fn seconds_between(from: SystemTime, to: SystemTime) -> f64 {
     to.duration_since(from).unwrap_or_default().as_secs_f64()
@@ -71,6 +51,13 @@ pub fn seconds_between(from: SystemTime, to: SystemTime) -> f64 {
 /// A time as RFC 3339 in UTC.
 pub fn rfc3339(time: SystemTime) -> String {
     DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+/// A time for people, in UTC: `2023-11-14 22:13:20`.
+pub fn date_time(time: SystemTime) -> String {
+    DateTime::<Utc>::from(time)
+        .format("%Y-%m-%d %H:%M:%S")
+        .to_string()
 }
 
 /// A time of RFC 3339.
@@ -82,6 +69,8 @@ pub fn parse_rfc3339(text: &str) -> Option<SystemTime> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -103,29 +92,11 @@ mod tests {
     }
 
     #[test]
-    fn ages_are_rough() {
-        for (seconds, expected) in [
-            (0, "Less than a second"),
-            (1, "1 second"),
-            (59, "59 seconds"),
-            (60, "About a minute"),
-            (150, "2 minutes"),
-            (3_600, "About an hour"),
-            (7_000, "2 hours"),
-            (86_400 * 3, "3 days"),
-            (86_400 * 15, "2 weeks"),
-            (86_400 * 70, "2 months"),
-            (86_400 * 365 * 3, "3 years"),
-        ] {
-            assert_eq!(rough(Duration::from_secs(seconds)), expected);
-        }
-    }
-
-    #[test]
     fn times_round_trip() {
         let time = SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, 120_000_000);
         assert_eq!(rfc3339(time), "2023-11-14T22:13:20.120Z");
         assert_eq!(parse_rfc3339(&rfc3339(time)), Some(time));
         assert_eq!(parse_rfc3339("yesterday"), None);
+        assert_eq!(date_time(time), "2023-11-14 22:13:20");
     }
 }
