@@ -32,6 +32,9 @@ const PASTA: &str = "pasta";
 const HINT: &str = "it connects steps to the network: install it (`apt install passt`), or build with `--network host` or \
                     `--network none`";
 
+/// What a container has in docker's default network. With an address of the host, a step could not reach the host's services.
+const ADDRESS: [&str; 6] = ["-a", "172.17.0.2", "-n", "16", "-g", "172.17.0.1"];
+
 /// How long `pasta` may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -43,6 +46,15 @@ pub const NAMESPACE: &str = "net";
 pub struct Private {
     namespace: OwnedFd,
     pasta: Child,
+}
+
+/// How the host is connected, and so what a private network can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Outside {
+    /// Whether there is a default route of IPv4.
+    v4: bool,
+    /// And of IPv6.
+    v6: bool,
 }
 
 /// The private networks of an executor that nobody uses.
@@ -70,7 +82,7 @@ impl Networks {
     /// Starts a private network in the background, unless there is one.
     pub fn prepare(&self) {
         let mut pending = lock(&self.pending);
-        if pending.is_empty() && lock(&self.idle).is_empty() && leads_outside() {
+        if pending.is_empty() && lock(&self.idle).is_empty() && Outside::look_up().exists() {
             let (keeper, directory) = (Arc::clone(&self.keeper), self.directory.clone());
             pending.push(tokio::spawn(async move {
                 Private::open(&keeper, directory).await
@@ -83,7 +95,7 @@ impl Networks {
         match wanted {
             Wanted::Host => Namespace::Host,
             Wanted::None => Namespace::New,
-            Wanted::Default if leads_outside() => Namespace::Existing,
+            Wanted::Default if Outside::look_up().exists() => Namespace::Existing,
             // There is nothing that a private network could be connected to.
             Wanted::Default => Namespace::New,
         }
@@ -196,6 +208,16 @@ impl Private {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
+        let outside = Outside::look_up();
+        if outside.v4 {
+            command.args(ADDRESS);
+        }
+        // As in docker's default network; and without the delay until an address of IPv6 may be used.
+        command.arg(if outside.v4 {
+            "--ipv4-only"
+        } else {
+            "--ipv6-only"
+        });
         if forward {
             // Only then: it also changes the answers of the server that it would forward to.
             command.args(["--dns-forward", etc::FORWARDER]);
@@ -255,25 +277,31 @@ fn what_was_said(log: &File) -> Option<String> {
     Some(line.to_owned())
 }
 
-/// Whether the host has a default route.
-fn leads_outside() -> bool {
-    let read = |path| fs::read_to_string(path).unwrap_or_default();
-    has_default_route(&read("/proc/net/route"), &read("/proc/net/ipv6_route"))
-}
+impl Outside {
+    fn look_up() -> Self {
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        Self::parse(&read("/proc/net/route"), &read("/proc/net/ipv6_route"))
+    }
 
-fn has_default_route(v4: &str, v6: &str) -> bool {
-    const NONE: &str = "00000000";
-    let v4 = v4.lines().skip(1).any(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        matches!(fields.as_slice(), [_, NONE, _, _, _, _, _, NONE, ..])
-    });
-    let v6 = v6.lines().any(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
+    fn parse(v4: &str, v6: &str) -> Self {
+        const NONE: &str = "00000000";
         let to_all = |address: &str| address.bytes().all(|byte| byte == b'0');
-        // The kernel's own entry, which refuses what no other takes, is on the loopback device.
-        matches!(fields.as_slice(), [to, "00", .., device] if to_all(to) && *device != "lo")
-    });
-    v4 || v6
+        Self {
+            v4: v4.lines().skip(1).any(|line| {
+                let fields: Vec<&str> = line.split_whitespace().collect();
+                matches!(fields.as_slice(), [_, NONE, _, _, _, _, _, NONE, ..])
+            }),
+            v6: v6.lines().any(|line| {
+                let fields: Vec<&str> = line.split_whitespace().collect();
+                // The kernel's own entry, which refuses what no other takes, is on the loopback device.
+                matches!(fields.as_slice(), [to, "00", .., device] if to_all(to) && *device != "lo")
+            }),
+        }
+    }
+
+    fn exists(self) -> bool {
+        self.v4 || self.v6
+    }
 }
 
 fn lock<T>(mutex: &Mutex<Vec<T>>) -> std::sync::MutexGuard<'_, Vec<T>> {
@@ -298,13 +326,15 @@ mod tests {
         let v6 = format!("{zeros} 00 {zeros} 00 fe800000 00000400 1 0 00000003 eth0\n");
         let refusal = format!("{zeros} 00 {zeros} 00 {zeros} ffffffff 1 0 00200200       lo\n");
         for (v4, v6, expected) in [
-            (default.as_str(), "", true),
-            (&local, "", false),
-            (&local, &refusal, false),
-            ("", &v6, true),
-            ("", "", false),
+            (default.as_str(), "", (true, false)),
+            (&local, "", (false, false)),
+            (&local, &refusal, (false, false)),
+            (&default, &v6, (true, true)),
+            ("", &v6, (false, true)),
+            ("", "", (false, false)),
         ] {
-            assert_eq!(has_default_route(v4, v6), expected, "{v4}{v6}");
+            let found = Outside::parse(v4, v6);
+            assert_eq!((found.v4, found.v6), expected, "{v4}{v6}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The networks of steps.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use stromatekt_graph::run::Network;
@@ -73,18 +74,31 @@ async fn a_private_network_leads_outside_and_is_used_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_hosts_services_are_out_of_reach() {
+async fn the_host_is_reached_by_its_own_address_and_not_by_loopback() {
     let Some(lab) = lab() else { return };
     if is_offline() {
         return;
     }
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let _ = client.expect("a client").write_all(b"reached\n");
+        }
+    });
+    // The address from which the outside is reached; nothing is sent.
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a socket");
+    socket.connect("198.51.100.1:9").expect("a route");
+    let own = socket.local_addr().expect("an address").ip();
     let script = format!(
-        "nc -w 1 127.0.0.1 {port} < /dev/null && echo reached; nc -w 1 $(ip route | grep default | grep -oE '[0-9.]+' | head -1) {port} < /dev/null && echo reached"
+        "for to in {own} 127.0.0.1 172.17.0.1; do echo $to $(nc -w 2 $to {port} < /dev/null); done"
     );
     let ended = lab.run(shell(&script).network(Network::Default)).await;
-    assert_eq!(ended.stdout, "", "{ended:?}");
+    assert_eq!(
+        ended.stdout,
+        format!("{own} reached\n127.0.0.1\n172.17.0.1"),
+        "{ended:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
