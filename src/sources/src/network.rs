@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use reqwest::{Client, ClientBuilder, Url};
@@ -35,13 +36,23 @@ pub(crate) fn client() -> Result<Client> {
 
 /// A client for a URL. Plain HTTP works on a system without CA certificates, too.
 pub(crate) fn client_for(url: &Url) -> Result<Client> {
-    match client() {
-        Err(_) if url.scheme() == "http" => builder()
-            .tls_certs_only([])
-            .build()
-            .map_err(|source| Error::Tls { source }),
+    let builder = || match is_loopback(url.host_str().unwrap_or_default()) {
+        // As Go has it, and so docker and BuildKit: a proxy would look for the server on its own machine.
+        true => builder().no_proxy(),
+        false => builder(),
+    };
+    match builder().build() {
+        Err(_) if url.scheme() == "http" => builder().tls_certs_only([]).build(),
         made => made,
     }
+    .map_err(|source| Error::Tls { source })
+}
+
+/// Whether a host, which is a name or an address as in a URL, is this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host == "[::1]"
+        || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// What a request's failure means. `attempt` continues "could not".

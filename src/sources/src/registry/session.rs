@@ -1,7 +1,6 @@
 //! One request to a registry: with a login where one is needed, tried again where that may help.
 
 use std::collections::{HashMap, HashSet};
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +20,9 @@ use crate::retry::Retry;
 
 /// docker's registry, as references name it, and where it is.
 const DOCKER_HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
+
+/// This machine, as a list of hosts without a proxy has it.
+const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 
 /// The clients, and what is known of who needs a login.
 pub(super) struct Sessions {
@@ -104,9 +106,7 @@ fn is_loopback(registry: &str) -> bool {
         Some((host, _)) if !registry.ends_with(']') => host,
         _ => registry,
     };
-    host == "localhost"
-        || host == "[::1]"
-        || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+    network::is_loopback(host)
 }
 
 impl Sessions {
@@ -188,8 +188,13 @@ impl Sessions {
         cell.get_or_try_init(|| async {
             // oci-client panics where this fails.
             drop(network::client()?);
+            let is_plain = matches!(protocol, ClientProtocol::Http);
             let config = ClientConfig {
                 protocol,
+                // Nothing on this machine is asked by way of the proxy that the environment names: the only way to say so is
+                // another proxy, which is for others.
+                http_proxy: is_plain.then(|| "http://localhost".to_owned()),
+                no_proxy: is_plain.then(|| LOOPBACK.to_owned()),
                 // One request for a whole blob: its parts would be as many round trips, and some registries refuse them.
                 use_monolithic_push: true,
                 connect_timeout: Some(CONNECT),

@@ -34,8 +34,16 @@ pub(super) async fn log_in(
     let attempt = format!("log in to {}", target.host);
     let scheme = if plain { "http" } else { "https" };
     let registry = target.reference.resolve_registry();
-    let http = network::client()?;
-    let answer = match http.get(format!("{scheme}://{registry}/v2/")).send().await {
+    let fail = |status: Option<StatusCode>, message: String| Error::Registry {
+        attempt: attempt.clone(),
+        status: status.map(|status| status.as_u16()),
+        message,
+    };
+    let parse = |url: &str| {
+        Url::parse(url).map_err(|error| fail(None, format!("it is at `{url}`: {error}")))
+    };
+    let url = parse(&format!("{scheme}://{registry}/v2/"))?;
+    let answer = match network::client_for(&url)?.get(url).send().await {
         Ok(answer) => answer,
         Err(error) => return Err(network::failure(error, &attempt).await),
     };
@@ -48,17 +56,7 @@ pub(super) async fn log_in(
         // It wants no token, so it needs none.
         return Ok(());
     };
-    let fail = |status: Option<StatusCode>, message: String| Error::Registry {
-        attempt: attempt.clone(),
-        status: status.map(|status| status.as_u16()),
-        message,
-    };
-    let realm = Url::parse(&challenge.realm).map_err(|error| {
-        fail(
-            None,
-            format!("tokens are at `{}`: {error}", challenge.realm),
-        )
-    })?;
+    let realm = parse(&challenge.realm)?;
     let actions = match target.operation {
         RegistryOperation::Push => "pull,push",
         RegistryOperation::Pull => "pull",
@@ -72,7 +70,7 @@ pub(super) async fn log_in(
         .append_pair("service", challenge.service.as_deref().unwrap_or(registry))
         .append_pair("scope", &scope)
         .append_pair("refresh_token", identity_token);
-    let request = http
+    let request = network::client_for(&realm)?
         .post(realm)
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(form.query().unwrap_or_default().to_owned());
