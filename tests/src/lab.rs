@@ -169,8 +169,16 @@ impl Lab {
     /// What a failed build must leave as it was.
     #[track_caller]
     pub fn contents(&self) -> Contents {
+        // Without the column that tells how long ago an image was made.
+        let images = self.images();
+        let created = images.find("CREATED").unwrap_or(images.len());
+        let rows = images.lines().map(|row| {
+            let start = row.get(..created).unwrap_or(row).trim_end();
+            let size = row.split_whitespace().last().unwrap_or_default();
+            format!("{start} {size}")
+        });
         Contents {
-            images: self.images(),
+            images: rows.collect::<Vec<_>>().join("\n"),
             subvolumes: self.subvolumes(),
         }
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use stromatekt_graph::{Origin, op::ImageLocation};
+use stromatekt_oci::Digest;
 use stromatekt_oci::platform::Platform;
 
 /// The result of an operation of this crate.
@@ -96,6 +97,14 @@ pub enum Error {
         /// The directory.
         directory: PathBuf,
     },
+    /// A layer of an image cannot be read or unpacked.
+    #[error("the layer {digest}: {source}")]
+    Layer {
+        /// The digest of its blob.
+        digest: Digest,
+        /// What is wrong with it.
+        source: stromatekt_oci::Error,
+    },
     /// A file is no image that can be loaded.
     #[error("{}: {source}", path.display())]
     Archive {
@@ -177,6 +186,9 @@ impl Error {
             }
             Self::Sources(error) => error.hint(),
             Self::Snapshot(error) => error.hint().map(str::to_owned),
+            Self::Layer { source, .. } | Self::Archive { source, .. } => {
+                source.hint().map(str::to_owned)
+            }
             Self::Oci(error) => error.hint().map(str::to_owned),
             _ => None,
         }

@@ -69,6 +69,7 @@ impl Build {
                     .keep_blob(base, layer, &vertex, &self.cancel)
                     .await?;
             }
+            self.parts.remember(base, &vertex, &self.cancel).await?;
         }
         for output in &self.request.outputs {
             if self.cancel.is_cancelled() {
@@ -165,6 +166,7 @@ impl Build {
             .collect();
         let config = history::complete(
             export.config.clone(),
+            base.map_or(0, |base| base.config.history.len()),
             all.iter().map(|layer| layer.diff_id).collect(),
             &times,
             self.request.source_date_epoch.map(from_epoch),

@@ -91,7 +91,7 @@ impl Build {
                 // The next time it is found at once.
                 self.parts
                     .store
-                    .add_step(&key, &tree.id, tree.snapshot.as_str())?;
+                    .add_step(&key, &tree.id, tree.snapshot.as_str(), true)?;
                 return Ok((tree, true));
             }
             by_content = Some(key_by_content);
@@ -126,11 +126,11 @@ impl Build {
             } else {
                 unique()
             };
-            let tree = draft.keep_as_step(&key, tree_id)?;
+            let tree = draft.keep_as_step(&key, tree_id, !looks_up)?;
             if let Some(by_content) = by_content {
                 parts
                     .store
-                    .add_step(&by_content, &tree.id, tree.snapshot.as_str())?;
+                    .add_step(&by_content, &tree.id, tree.snapshot.as_str(), !looks_up)?;
             }
             Ok(tree)
         })

@@ -9,12 +9,13 @@ use crate::time::rfc3339;
 
 /// Completes `config` with the layers and the times of what was made.
 ///
-/// `layers` are the entries of the history that have a new layer, with the time the layer was made. Entries without a time get that of
+/// The first `inherited` entries of the history are the base's, and stay. `layers` are the entries of the history that have a new layer, with the time the layer was made. Entries without a time get that of
 /// the entry before them; those before the first new layer get the first new layer's, since the base's time would be
 /// too old (BuildKit's exporter does the same). With `epoch` (`SOURCE_DATE_EPOCH`) all new entries have that time. A rebuild from the
 /// cache gives the same config: the times are those of the layers, not of the build.
 pub(crate) fn complete(
     mut config: ImageConfig,
+    inherited: usize,
     diff_ids: Vec<Digest>,
     layers: &[(usize, SystemTime)],
     epoch: Option<SystemTime>,
@@ -26,10 +27,11 @@ pub(crate) fn complete(
             entry.created = Some(rfc3339(epoch.unwrap_or(made)));
         }
     }
-    let first_gap = config
-        .history
-        .iter()
-        .position(|entry| entry.created.is_none());
+    let new = config.history.iter().enumerate().skip(inherited);
+    let first_gap = new
+        .filter(|(_, entry)| entry.created.is_none())
+        .map(|(index, _)| index)
+        .next();
     if let Some(gap) = first_gap {
         let (before, after) = config.history.split_at(gap);
         let first_new = after.iter().find_map(|entry| entry.created.clone());
@@ -84,6 +86,7 @@ mod tests {
         let base = "2020-01-01T00:00:00Z";
         let done = complete(
             config(&[Some(base), None, None, None, None]),
+            1,
             Vec::new(),
             &[(2, at(10)), (4, at(20))],
             None,
@@ -94,9 +97,16 @@ mod tests {
     }
 
     #[test]
+    fn a_base_without_times_keeps_none() {
+        let done = complete(config(&[None, None]), 1, Vec::new(), &[(1, at(10))], None);
+        assert_eq!(done.history[0].created, None);
+        assert_eq!(times(&done), ["1970-01-01T00:00:10Z"]);
+    }
+
+    #[test]
     fn metadata_alone_keeps_the_time_of_the_base() {
         let base = "2020-01-01T00:00:00Z";
-        let done = complete(config(&[Some(base), None]), Vec::new(), &[], None);
+        let done = complete(config(&[Some(base), None]), 1, Vec::new(), &[], None);
         assert_eq!(times(&done), [base, base]);
         assert_eq!(done.created.as_deref(), Some(base));
     }
@@ -106,6 +116,7 @@ mod tests {
         let base = "2020-01-01T00:00:00Z";
         let done = complete(
             config(&[Some(base), None, None]),
+            1,
             Vec::new(),
             &[(2, at(10))],
             Some(at(5)),

@@ -178,17 +178,20 @@ impl Parts {
     ) -> Result<BaseImage> {
         match location {
             ImageLocation::Named(name) => {
-                let stored = self.store.image_named(name)?;
-                if !pull && let Some(id) = stored {
-                    return self.stored(&id, location, platform);
-                }
-                match self.remote(name, platform).await {
-                    // As docker's `--pull`: an image that no registry has, because it was made here, is taken from here.
-                    Err(error) if stored.is_some() && is_missing(&error) => match stored {
-                        Some(id) => self.stored(&id, location, platform),
-                        None => Err(error),
+                let stored = match self.store.image_named(name)? {
+                    Some(id) => self.stored(&id, location, platform).map(Some),
+                    None => Ok(None),
+                };
+                match stored {
+                    Ok(Some(image)) if !pull => Ok(image),
+                    Ok(Some(image)) => match self.remote(name, platform).await {
+                        // As docker's `--pull`: an image that no registry has, because it was made here, is taken from here.
+                        Err(error) if is_missing(&error) => Ok(image),
+                        found => found,
                     },
-                    found => found,
+                    Ok(None) => self.remote(name, platform).await,
+                    // What is here is for another platform: its registry may have the right one.
+                    Err(wrong) => self.remote(name, platform).await.map_err(|_| wrong),
                 }
             }
             ImageLocation::Layout { path, selector } => {

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use stromatekt_oci::config::{History, ImageConfig};
 use stromatekt_oci::platform::Platform;
@@ -22,7 +21,6 @@ use crate::events::{Events, Outcome, Vertex};
 use crate::images::{BaseImage, Origin};
 use crate::limits::blocking;
 use crate::request::{Destination, LayerCompression};
-use crate::time::rfc3339;
 use crate::write;
 
 /// An image that was loaded.
@@ -236,14 +234,12 @@ impl Parts {
     }
 }
 
-/// The config of an image made of a root filesystem, as `docker import` makes it.
+/// The config of an image made of a root filesystem, as `docker import` makes it; but without a time, so that the same files are the
+/// same image.
 fn imported(diff_id: Digest) -> ImageConfig {
-    let created = Some(rfc3339(SystemTime::now()));
     let mut config = ImageConfig::for_platform(&Platform::host());
     config.rootfs.diff_ids = vec![diff_id];
-    config.created.clone_from(&created);
     config.history = vec![History {
-        created,
         comment: "Imported from a root filesystem".to_owned(),
         ..History::default()
     }];

@@ -1,18 +1,24 @@
 //! A `Run` node: found in the cache, or its process run on a fork of its tree.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use stromatekt_graph::run::{Mount, MountSource, Network, Run};
 use stromatekt_graph::{NodeId, digest};
 use stromatekt_oci::Digest;
 use stromatekt_store::TreeId;
+use tokio_util::sync::CancellationToken;
 
 use crate::build::{Build, Value, wrong_kind};
 use crate::cache_mounts::{self, CacheDirectory, Fresh};
+use crate::engine::Parts;
 use crate::error::{Error, Result};
 use crate::events::{Outcome, Stream};
 use crate::limits::blocking;
 use crate::snapshots::{Draft, Tree};
+
+/// How often to look whether the disk is full.
+const DISK_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Build {
     /// The tree that the process leaves.
@@ -98,13 +104,24 @@ impl Build {
             };
             vertex.log(stream, data.to_owned());
         };
-        let outcome = self
+        let stop = self.cancel.child_token();
+        let process = self
             .parts
             .executor()
             .await?
-            .run(request, output, self.cancel.clone())
-            .await;
+            .run(request, output, stop.clone());
+        let (outcome, full) = tokio::join!(
+            async {
+                let outcome = process.await;
+                stop.cancel();
+                outcome
+            },
+            self.parts.watch_disk(&stop)
+        );
         drop(mounted);
+        if let Some(full) = full {
+            return Err(full);
+        }
         let outcome = match outcome {
             Err(stromatekt_executor::Error::Cancelled) => return Err(Error::Canceled),
             other => other?,
@@ -119,8 +136,8 @@ impl Build {
         // A process may do another thing each time: what depends on this run must not be taken for what depended on an earlier one.
         let unique = format!("{key} {}", self.parts.store.lease().next_name());
         let tree = TreeId(Digest::of(unique));
-        let key = *key;
-        blocking(move || draft.keep_as_step(&key, tree)).await
+        let (key, replace) = (*key, self.node(id).no_cache);
+        blocking(move || draft.keep_as_step(&key, tree, replace)).await
     }
 
     /// What stands at the mount's target.
@@ -192,6 +209,22 @@ impl Build {
             | MountSource::Secret { .. }
             | MountSource::Ssh { .. }
             | MountSource::Inline { .. } => Ok(ResolvedMount::Made),
+        }
+    }
+}
+
+impl Parts {
+    /// Stops a process when the disk is full, and says so: btrfs lets it go on writing, byte by byte, for a very long time.
+    async fn watch_disk(&self, stop: &CancellationToken) -> Option<Error> {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                () = tokio::time::sleep(DISK_INTERVAL) => {}
+            }
+            if let Err(full) = self.snapshots.check() {
+                stop.cancel();
+                return Some(full);
+            }
         }
     }
 }

@@ -101,6 +101,11 @@ impl Snapshots {
         Ok(self.backend.ensure_space(bytes)?)
     }
 
+    /// Fails if the disk is full, or did not take what was written.
+    pub fn check(&self) -> Result<()> {
+        Ok(self.backend.check()?)
+    }
+
     /// What is wrong with the disk, where that is why work on a snapshot failed; else the failure itself.
     pub fn explain(&self, failure: Error) -> Error {
         match self.backend.check() {
@@ -164,9 +169,10 @@ impl Draft {
         self.keep(id, |store, name| store.add_tree(&id, name))
     }
 
-    /// Seals it, and keeps it as the tree `id` that the step `key` made.
-    pub fn keep_as_step(self, key: &Digest, id: TreeId) -> Result<Tree> {
-        self.keep(id, |store, name| store.add_step(key, &id, name))
+    /// Seals it, and keeps it as the tree `id` that the step `key` made. What was made at the same time elsewhere is the answer here too,
+    /// unless this is to `replace` what is known.
+    pub fn keep_as_step(self, key: &Digest, id: TreeId, replace: bool) -> Result<Tree> {
+        self.keep(id, |store, name| store.add_step(key, &id, name, replace))
     }
 
     fn keep(
@@ -183,7 +189,7 @@ impl Draft {
                     snapshot: self.name.clone(),
                 })
             }
-            Kept::Earlier(name) => Ok(Tree {
+            Kept::Earlier(id, name) => Ok(Tree {
                 id,
                 snapshot: parse(name)?,
             }),

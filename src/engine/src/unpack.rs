@@ -51,7 +51,12 @@ impl Build {
             .get_or_try_init(|| async {
                 let vertex = self.vertex(id);
                 self.start(id);
-                let found = self.parts.unpack(image, vertex, &self.cancel).await;
+                let mut found = self.parts.unpack(image, vertex, &self.cancel).await;
+                if found.is_ok()
+                    && let Err(error) = self.parts.remember(image, vertex, &self.cancel).await
+                {
+                    found = Err(error);
+                }
                 let outcome = match &found {
                     Ok((_, true)) => Outcome::Cached,
                     _ => Outcome::Done,
@@ -201,7 +206,8 @@ impl Parts {
                         Some(path) => self.share(&path)?,
                         None => None,
                     };
-                    (source.blob(&blob)?, kept)
+                    let reader = source.blob(&blob).map_err(layer_error(&blob))?;
+                    (reader, kept)
                 }
                 (Origin::Registry(name), None) => {
                     let feed = self.registry.blob_reader(name, &blob);
@@ -233,7 +239,7 @@ impl Parts {
             };
             let applied = match applied {
                 Err(_) if cancel.is_cancelled() => return Err(Error::Canceled),
-                Err(error) => return Err(parts.snapshots.explain(error.into())),
+                Err(error) => return Err(parts.snapshots.explain(layer_error(&blob)(error))),
                 Ok(applied) => applied,
             };
             check(&applied, &blob, &diff_id)?;
@@ -284,6 +290,26 @@ impl Parts {
         }
     }
 
+    /// Keeps an image that came from a registry under its name, so that the next build need not ask for it.
+    pub async fn remember(
+        self: &Arc<Self>,
+        image: &Arc<BaseImage>,
+        vertex: &Vertex,
+        cancel: &CancellationToken,
+    ) -> Result<()> {
+        let Origin::Registry(name) = &image.origin else {
+            return Ok(());
+        };
+        for layer in &image.layers {
+            self.keep_blob(image, layer, vertex, cancel).await?;
+        }
+        // A digest in a name is what the image is looked up by: it may be that of an index.
+        let digest = name.digest().copied().or(image.manifest);
+        self.store
+            .add_image(&image.record(), std::slice::from_ref(name), digest)?;
+        Ok(())
+    }
+
     /// Makes sure that the store has the blob of a layer that came with an image.
     pub async fn keep_blob(
         self: &Arc<Self>,
@@ -315,7 +341,7 @@ impl Parts {
         let status = vertex.status(blob.digest.to_string());
         let reader: Box<dyn Read + Send> = match &image.origin {
             Origin::Store => return Err(missing_blob(blob)),
-            Origin::File(source) => source.blob(blob)?,
+            Origin::File(source) => source.blob(blob).map_err(layer_error(blob))?,
             Origin::Registry(name) => {
                 let feed = self.registry.blob_reader(name, blob);
                 stopping(until_cancelled(cancel, feed).await??, cancel)
@@ -348,6 +374,12 @@ fn open(path: &std::path::Path) -> Result<Box<dyn Read + Send>> {
     Ok(Box::new(
         File::open(path).map_err(Error::file("open", path))?,
     ))
+}
+
+/// Says which layer it is that cannot be read.
+fn layer_error(blob: &Descriptor) -> impl FnOnce(stromatekt_oci::Error) -> Error + use<> {
+    let digest = blob.digest;
+    move |source| Error::Layer { digest, source }
 }
 
 fn missing_blob(blob: &Descriptor) -> Error {

@@ -154,6 +154,7 @@ mod raw {
     const _: () = assert!(size_of::<RootRefs>() == 4096);
 
     nix::ioctl_write_ptr!(resize, MAGIC, 3, VolArgs);
+    nix::ioctl_none!(sync, MAGIC, 8);
     nix::ioctl_write_ptr!(snap_destroy, MAGIC, 15, VolArgs);
     nix::ioctl_write_ptr!(snap_create_v2, MAGIC, 23, VolArgsV2);
     nix::ioctl_write_ptr!(subvol_create_v2, MAGIC, 24, VolArgsV2);
@@ -371,6 +372,13 @@ pub fn failed_writes(dir: impl AsFd) -> io::Result<u64> {
     }
     let [writes, _, flushes, ..] = stats.values;
     Ok(writes + flushes)
+}
+
+/// Commits what was done to the file system that `dir` is on, and has the kernel free the space of removed subvolumes soon after.
+pub fn sync_and_clean(dir: impl AsFd) -> io::Result<()> {
+    // SAFETY: the descriptor is open, and the call touches no memory.
+    unsafe { raw::sync(dir.as_fd().as_raw_fd()) }?;
+    Ok(())
 }
 
 /// Lets the file system that `dir` is on, of one device, fill its device.

@@ -26,6 +26,9 @@ use crate::error::{Error, Result};
 use crate::replay::Replay;
 use crate::{SnapshotName, Snapshotter, nested};
 
+/// With less than this available, btrfs refuses some writes, and takes its time for others.
+const FULL: u64 = 16 << 20;
+
 /// Snapshots as subvolumes of a btrfs.
 #[derive(Debug)]
 pub struct Btrfs {
@@ -149,6 +152,11 @@ impl Btrfs {
             }
         }
         Ok(true)
+    }
+
+    /// Has the space of removed snapshots freed soon.
+    pub(crate) fn reclaim(&self) -> Result<()> {
+        btrfs::sync_and_clean(&self.dir).map_err(Error::file("sync", &self.path))
     }
 
     fn compare(
@@ -286,7 +294,7 @@ impl Snapshotter for Btrfs {
             Err(Error::ReadOnly { path: path() })
         } else if failed > self.failed_writes {
             Err(Error::FailedWrites { path: path() })
-        } else if space.available == 0 {
+        } else if space.available < FULL {
             Err(Error::Full { path: path() })
         } else {
             Ok(())

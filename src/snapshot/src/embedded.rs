@@ -17,6 +17,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use stromatekt_kernel::btrfs;
 use stromatekt_kernel::loopdev::LoopDevice;
@@ -39,6 +41,12 @@ const LOW: u64 = 2048 * MIB;
 
 /// No snapshot is forked when less than this can be written.
 const TOO_LOW: u64 = 32 * MIB;
+
+/// In a shorter image, files and what btrfs knows of them share their space: apart, either may be full while the other has room.
+const SHORT: u64 = 4096 * MIB;
+
+/// How long to wait for the space of snapshots that were removed, which the kernel frees in the background.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How the file system is mounted. Times of access would make every read a write; blocks that are free again are given back to the
 /// disk in the background.
@@ -166,7 +174,26 @@ impl Embedded {
     }
 
     fn available(&self) -> Result<u64> {
-        Ok(self.place.space()?.available.min(self.place.spare()?))
+        let space = self.place.space()?;
+        let image = &self.place.image;
+        let file = fs::metadata(image).map_err(Error::file("look at", image))?;
+        // What the image held before and does not any more takes no new space of the disk.
+        let used = space.total.saturating_sub(space.available);
+        let reusable = (file.blocks() * 512).saturating_sub(used);
+        Ok(space.available.min(self.place.spare()? + reusable))
+    }
+
+    /// Waits until so many bytes can be written, as long as that may come of what was removed.
+    fn wait_for(&self, bytes: u64) -> Result<u64> {
+        let began = Instant::now();
+        loop {
+            let available = self.available()?;
+            if available >= bytes || began.elapsed() > PATIENCE {
+                return Ok(available);
+            }
+            self.snapshots.reclaim()?;
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 }
 
@@ -253,7 +280,7 @@ impl Place {
         file.set_permissions(Permissions::from_mode(0o600))
             .and_then(|()| file.set_len(length))
             .map_err(Error::file("make", &fresh))?;
-        format(&fresh)?;
+        format(&fresh, length < SHORT)?;
         file.sync_all().map_err(Error::file("write", &fresh))?;
         fs::rename(&fresh, &self.image).map_err(Error::file("make", &self.image))
     }
@@ -262,13 +289,14 @@ impl Place {
 /// Makes a btrfs in an image file.
 ///
 /// Its metadata is there once, not twice: what guards against is one bad block of a disk, at the price of every write of metadata.
-fn format(image: &Path) -> Result<()> {
+fn format(image: &Path, mixed: bool) -> Result<()> {
     // Users' paths often lack the directories of mkfs.btrfs.
     let mut path = std::env::var_os("PATH").unwrap_or_default();
     path.push(OsString::from(":/usr/sbin:/sbin"));
     let output = Command::new("mkfs.btrfs")
         .args(["--quiet", "--force", "--nodiscard"])
         .args(["--metadata", "single", "--data", "single"])
+        .args(mixed.then_some("--mixed"))
         .args(["--label", "stromatekt"])
         .arg(image)
         .env("PATH", path)
@@ -339,7 +367,7 @@ impl Snapshotter for Embedded {
         if space.available < bytes.max(LOW) {
             self.grow(&self.place.lock()?)?;
         }
-        let available = self.available()?;
+        let available = self.wait_for(bytes)?;
         match available >= bytes {
             true => Ok(()),
             false => Err(Error::NoSpace {

@@ -92,12 +92,12 @@ mod tests {
         let [synced, lost] = ["synced", "lost"].map(|name| TreeId(Digest::of(name)));
         let mut store = Store::open(root.path()).unwrap();
         store.boot = "an earlier boot".to_owned();
-        store.add_step(&synced.0, &synced, "l.1").unwrap();
+        store.add_step(&synced.0, &synced, "l.1", false).unwrap();
         let later = SystemTime::now() + Duration::from_secs(1);
         assert!(store.has_unsynced(later).unwrap());
         store.mark_synced(later).unwrap();
         assert!(!store.has_unsynced(later).unwrap());
-        store.add_step(&lost.0, &lost, "l.2").unwrap();
+        store.add_step(&lost.0, &lost, "l.2", false).unwrap();
         drop(store);
         let store = Store::open(root.path()).unwrap();
         assert!(store.lost_rows());

@@ -25,8 +25,8 @@ impl fmt::Display for TreeId {
 pub enum Kept {
     /// The one that was offered.
     Offered,
-    /// Another process was first: its snapshot; the offered one is not needed.
-    Earlier(String),
+    /// Another process was first: its tree with its snapshot; the offered one is not needed.
+    Earlier(TreeId, String),
 }
 
 impl Store {
@@ -55,19 +55,27 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub fn step(&self, key: &Digest) -> Result<Option<(TreeId, String)>> {
-        self.first(
-            "SELECT tree.id, tree.snapshot FROM step JOIN tree ON tree.id = step.tree WHERE step.key = ?1",
-            [Column(*key)],
-            |row| Ok((TreeId(row.get::<_, Column>(0)?.0), row.get(1)?)),
-        )
+        self.query(|db| step(db, key))
     }
 
     /// Says that the step `key` made the tree `id`, which is the sealed `snapshot`.
     ///
+    /// When the step is known already, the earlier tree counts, so that all who do the same at the same time go on with one result; unless
+    /// `replace`.
+    ///
     /// # Errors
     /// When the database refuses.
-    pub fn add_step(&self, key: &Digest, id: &TreeId, snapshot: &str) -> Result<Kept> {
+    pub fn add_step(
+        &self,
+        key: &Digest,
+        id: &TreeId,
+        snapshot: &str,
+        replace: bool,
+    ) -> Result<Kept> {
         self.transaction(|db| {
+            if !replace && let Some((earlier, snapshot)) = step(db, key)? {
+                return Ok(Kept::Earlier(earlier, snapshot));
+            }
             let kept = add_tree(db, id, snapshot, &self.boot)?;
             db.prepare_cached("INSERT OR REPLACE INTO step(key, tree) VALUES (?1, ?2)")?
                 .execute((Column(*key), Column(id.0)))?;
@@ -88,6 +96,16 @@ impl Store {
     }
 }
 
+fn step(db: &rusqlite::Connection, key: &Digest) -> rusqlite::Result<Option<(TreeId, String)>> {
+    db.prepare_cached(
+        "SELECT tree.id, tree.snapshot FROM step JOIN tree ON tree.id = step.tree WHERE step.key = ?1",
+    )?
+    .query_row([Column(*key)], |row| {
+        Ok((TreeId(row.get::<_, Column>(0)?.0), row.get(1)?))
+    })
+    .optional()
+}
+
 fn add_tree(
     db: &rusqlite::Connection,
     id: &TreeId,
@@ -99,7 +117,7 @@ fn add_tree(
         .query_row([Column(id.0)], |row| row.get(0))
         .optional()?;
     match earlier {
-        Some(earlier) if earlier != snapshot => Ok(Kept::Earlier(earlier)),
+        Some(earlier) if earlier != snapshot => Ok(Kept::Earlier(*id, earlier)),
         Some(_) => Ok(Kept::Offered),
         None => {
             db.prepare_cached(
@@ -121,14 +139,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_is_found_with_the_tree_that_it_made_last() {
+    fn a_step_keeps_its_first_tree_until_it_is_replaced() {
         let root = tempfile::tempdir().unwrap();
         let store = Store::open(root.path()).unwrap();
         let key = Digest::of("key");
         let tree = |name: &str| TreeId(Digest::of(name));
         assert_eq!(store.step(&key).unwrap(), None);
-        store.add_step(&key, &tree("a"), "l.1").unwrap();
-        store.add_step(&key, &tree("b"), "l.2").unwrap();
+        store.add_step(&key, &tree("a"), "l.1", false).unwrap();
+        let second = store.add_step(&key, &tree("c"), "l.3", false).unwrap();
+        assert_eq!(second, Kept::Earlier(tree("a"), "l.1".into()));
+        store.add_step(&key, &tree("b"), "l.2", true).unwrap();
         assert_eq!(store.step(&key).unwrap(), Some((tree("b"), "l.2".into())));
         assert_eq!(store.snapshots().unwrap().len(), 2);
     }
@@ -142,7 +162,7 @@ mod tests {
         assert_eq!(store.add_tree(&id, "l.1").unwrap(), Kept::Offered);
         assert_eq!(
             other.add_tree(&id, "l.2").unwrap(),
-            Kept::Earlier("l.1".into())
+            Kept::Earlier(id, "l.1".into())
         );
         assert_eq!(other.tree(&id).unwrap(), Some("l.1".into()));
     }

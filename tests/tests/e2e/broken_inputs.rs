@@ -348,7 +348,7 @@ fn a_state_directory_without_room_is_an_error_and_stays_usable() {
     let (backing, mounted) = (directory(), directory());
     let image = backing.path().join("small.img");
     fs::File::create(&image)
-        .and_then(|file| file.set_len(400 << 20))
+        .and_then(|file| file.set_len(1 << 30))
         .expect("own directory");
     if !stromatekt_tests::requirement::program("mkfs.ext4") {
         return;

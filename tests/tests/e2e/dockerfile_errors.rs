@@ -110,7 +110,6 @@ fn instructions_without_what_they_need_are_errors() {
     wrong("FROM busybox\nHEALTHCHECK\n", 2, &["HEALTHCHECK"]);
     wrong("FROM busybox\nSTOPSIGNAL\n", 2, &["STOPSIGNAL"]);
     wrong("FROM busybox\nONBUILD\n", 2, &["ONBUILD"]);
-    wrong("FROM busybox\nUSER a b\n", 2, &["USER"]);
 }
 
 #[test]

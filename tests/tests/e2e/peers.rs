@@ -193,6 +193,7 @@ fn a_base_is_pulled_from_a_registry() {
             "copy",
             "--quiet",
             "--dest-tls-verify=false",
+            "--preserve-digests",
             &format!("oci:{layout}:1"),
             &format!("docker://{name}"),
         ],
@@ -321,7 +322,13 @@ fn buildah_takes_a_layout_as_a_base() {
     if !requirement::program("buildah") {
         return;
     }
-    let (lab, context, out) = (Lab::shared(), context(), directory());
+    let (lab, context) = (Lab::shared(), context());
+    // buildah makes a name of the path, which must be in lower case.
+    let out = tempfile::Builder::new()
+        .prefix(&format!("stromatekt-layout-{}", std::process::id()))
+        .rand_bytes(0)
+        .tempdir()
+        .expect("there is room for a temporary directory");
     let layout = out.path().join("layout").display().to_string();
     lab.build(&context)
         .args(["-t", "said:1"])

@@ -281,9 +281,17 @@ fn network_host_has_the_hosts_interfaces() {
         })
         .collect();
     host.sort();
-    let rootfs = rootfs(
+    let context = Context::dockerfile(
         "FROM busybox\nRUN --network=host tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' ' | sort > /net\n",
     );
+    let lab = Lab::shared();
+    lab.build(&context)
+        .fails()
+        .says(&["network.host", "--allow"]);
+    let rootfs = lab
+        .build(&context)
+        .args(["--allow", "network.host"])
+        .rootfs();
     assert_eq!(rootfs.lines("net"), host);
 }
 

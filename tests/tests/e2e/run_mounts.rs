@@ -125,7 +125,7 @@ fn a_private_cache_mount_is_not_seen_by_a_step_beside() {
 #[test]
 fn tmpfs_is_empty_and_leaves_nothing() {
     let context = Context::dockerfile(
-        "FROM busybox\nRUN --mount=type=tmpfs,target=/t,size=1m stat -f -c %T /t > /kind && touch /t/x && (head -c 2000000 /dev/zero > /t/big 2> /full || true)\n",
+        "FROM busybox\nRUN --mount=type=tmpfs,target=/t,size=1m stat -f -c %T /t > /kind && touch /t/x && (dd if=/dev/zero of=/t/big bs=1M count=2 2> /full || true)\n",
     );
     let image = Lab::shared().build(&context).image();
     assert_eq!(image.rootfs().text("kind"), "tmpfs");
