@@ -201,12 +201,12 @@ impl Parts {
                 _ if stored => (open(&self.store.blob_path(&blob.digest))?, None),
                 (Origin::Store, None) => return Err(missing_blob(&blob)),
                 (Origin::File(source), None) => {
+                    let reader = source.blob(&blob).map_err(layer_error(&blob))?;
                     let kept = match source.blob_path(&blob) {
                         // Shared with the layout where that can be: no copy of what never changes.
                         Some(path) => self.share(&path)?,
                         None => None,
                     };
-                    let reader = source.blob(&blob).map_err(layer_error(&blob))?;
                     (reader, kept)
                 }
                 (Origin::Registry(name), None) => {

@@ -168,16 +168,18 @@ fn exec_of_a_step_in_scratch_tells_that_there_is_no_shell() {
 fn errors_look_like_this() {
     // One snapshot of each kind: what people see is a promise too.
     let show = |dockerfile: &str| {
-        let outcome = Lab::shared()
-            .build(&Context::dockerfile(dockerfile))
-            .fails();
-        // Steps and times come before the report.
-        let report: Vec<&str> = outcome
-            .stderr
-            .lines()
-            .filter(|line| !line.starts_with('#'))
+        let context = Context::dockerfile(dockerfile);
+        let outcome = Lab::shared().build(&context).fails();
+        // Steps come before the report.
+        let lines = outcome.stderr.lines().filter(|line| !line.starts_with('#'));
+        let report: Vec<String> = lines
+            .map(|line| match line.split_once(' ') {
+                Some((time, text)) if time.parse::<f64>().is_ok() => format!("TIME {text}"),
+                _ => line.to_owned(),
+            })
             .collect();
-        report.join("\n").trim().to_owned()
+        let directory = context.path().display().to_string();
+        report.join("\n").trim().replace(&directory, "CONTEXT")
     };
     insta::assert_snapshot!("unknown_instruction", show("FROM busybox\nRUM echo hi\n"));
     insta::assert_snapshot!("unknown_flag", show("FROM busybox\nCOPY --chwon=1:1 a /\n"));
