@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 /// Paths are relative to the root of the tree, without `.` or `..`; the empty path is the root directory itself. What an entry
 /// has become is not kept here but read from the later tree when the changeset is packed: a changeset says *where*.
 ///
-/// A path may be in both sets: then something else stood there before, and the layer says both. (Layers need no whiteout for an
-/// entry that they replace; [`crate::pack`] leaves it out.)
+/// A path may be in both sets: then something else stood there before. (Layers need no whiteout for an entry that they replace, and
+/// [`crate::pack`] writes none; but a directory is opaque then, lest it keep what an earlier one held.)
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Changeset {
     /// Entries that were added or modified: each one alone, so a new directory's children are listed too.

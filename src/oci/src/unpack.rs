@@ -9,7 +9,8 @@ mod name;
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ use stromatekt_kernel::{FileKind, Root, Timestamp};
 use crate::changeset::Changeset;
 use crate::directories::Directories;
 use crate::error::{Error, Result};
-use crate::tar::{Kind, Member, Streamed, TarReader};
+use crate::tar::{Chunk, Kind, Member, Streamed, TarReader};
 
 pub use crate::apply::{AppliedLayer, apply_layer};
 
@@ -276,18 +277,23 @@ impl Unpacking<'_> {
     /// Writes the content of a new file.
     fn fill<R: BufRead>(
         &self,
-        mut file: std::fs::File,
+        mut file: File,
         member: &Member,
         path: &Path,
         content: &mut TarReader<Streamed<R>>,
     ) -> Result<()> {
         loop {
-            let chunk = content.chunk()?;
-            if chunk.is_empty() {
-                break;
-            }
-            file.write_all(chunk).map_err(Error::entry("write", path))?;
-            let length = chunk.len();
+            let length = match content.chunk()? {
+                Chunk::Data(chunk) => {
+                    file.write_all(chunk).map_err(Error::entry("write", path))?;
+                    chunk.len()
+                }
+                Chunk::Hole(length) => {
+                    make_hole(&mut file, length).map_err(Error::entry("write", path))?;
+                    continue;
+                }
+                Chunk::End => break,
+            };
             content.consume(length);
         }
         metadata::of_file(&file, member, self.options.owner)
@@ -389,6 +395,13 @@ impl Unpacking<'_> {
             removed: self.removed.into_iter().map(in_tree).collect(),
         }
     }
+}
+
+/// Leaves out that many bytes at the end of a file.
+fn make_hole(file: &mut File, length: u64) -> io::Result<()> {
+    let length = i64::try_from(length).map_err(io::Error::other)?;
+    let end = file.seek(SeekFrom::Current(length))?;
+    file.set_len(end)
 }
 
 fn node(member: &Member) -> Node {

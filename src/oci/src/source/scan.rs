@@ -63,7 +63,7 @@ fn index(file: &File) -> Result<HashMap<String, Member>> {
             continue;
         };
         let found = match member.kind {
-            Kind::File => Some(Member::File {
+            Kind::File if !member.is_sparse => Some(Member::File {
                 start: member.content,
                 size: member.size,
             }),

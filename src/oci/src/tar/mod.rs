@@ -7,10 +7,11 @@ mod input;
 mod number;
 mod pax;
 mod read;
+mod sparse;
 mod write;
 
 pub(crate) use input::{Seekable, Streamed};
-pub(crate) use read::TarReader;
+pub(crate) use read::{Chunk, TarReader};
 pub(crate) use write::{Header, Style, pad};
 
 use std::ffi::OsString;
@@ -95,6 +96,8 @@ pub(crate) struct Member {
     pub xattrs: Vec<(OsString, Vec<u8>)>,
     /// Where in the archive the content starts.
     pub content: u64,
+    /// Whether the archive has not all of the content, for parts of it are zeros.
+    pub is_sparse: bool,
 }
 
 impl Default for Member {
@@ -111,6 +114,7 @@ impl Default for Member {
             device: (0, 0),
             xattrs: Vec::new(),
             content: 0,
+            is_sparse: false,
         }
     }
 }

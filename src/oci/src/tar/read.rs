@@ -9,6 +9,7 @@ use stromatekt_kernel::Timestamp;
 
 use super::input::{Input, fill};
 use super::number::{decimal, number, text, time};
+use super::sparse::{self, Next, Sparse};
 use super::{BLOCK, Kind, MAX_SPECIAL, Member, USTAR, XATTR, field, pad, pax};
 use crate::error::{Error, Result};
 
@@ -23,6 +24,19 @@ pub(crate) struct TarReader<I> {
     padding: usize,
     /// The name of the entry, for errors.
     name: Vec<u8>,
+    /// Where the content belongs, if it is not all of the file.
+    sparse: Option<Sparse>,
+}
+
+/// A piece of a content.
+#[derive(Debug)]
+pub(crate) enum Chunk<'a> {
+    /// Bytes, to be consumed. Never empty.
+    Data(&'a [u8]),
+    /// That many zeros, which are not stored.
+    Hole(u64),
+    /// All was read.
+    End,
 }
 
 /// What extension headers say of the entry that follows.
@@ -38,7 +52,7 @@ struct Extensions {
     size: Option<u64>,
     mtime: Option<Timestamp>,
     xattrs: Vec<(OsString, Vec<u8>)>,
-    sparse: bool,
+    sparse: sparse::Records,
 }
 
 impl<I: Input> TarReader<I> {
@@ -50,6 +64,7 @@ impl<I: Input> TarReader<I> {
             left: 0,
             padding: 0,
             name: Vec::new(),
+            sparse: None,
         }
     }
 
@@ -99,19 +114,28 @@ impl<I: Input> TarReader<I> {
         }
     }
 
-    /// The next piece of the content; empty when all was read.
-    pub fn chunk(&mut self) -> Result<&[u8]> {
-        if self.left == 0 {
-            return Ok(&[]);
+    /// The next piece of the content.
+    pub fn chunk(&mut self) -> Result<Chunk<'_>> {
+        let most = match &mut self.sparse {
+            None => self.left,
+            Some(sparse) => match sparse.next() {
+                Next::Data(length) => length.min(self.left),
+                Next::Hole(length) => {
+                    sparse.advance(length);
+                    return Ok(Chunk::Hole(length));
+                }
+                Next::End => return Ok(Chunk::End),
+            },
+        };
+        if most == 0 {
+            return Ok(Chunk::End);
         }
         if fill(&mut self.input).map_err(unreadable)?.is_empty() {
             return Err(self.cut_short_content());
         }
         let chunk = self.input.fill_buf().map_err(unreadable)?;
-        let length = chunk
-            .len()
-            .min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        Ok(&chunk[..length])
+        let length = chunk.len().min(usize::try_from(most).unwrap_or(usize::MAX));
+        Ok(Chunk::Data(&chunk[..length]))
     }
 
     /// Marks bytes of the last chunk as read.
@@ -119,23 +143,13 @@ impl<I: Input> TarReader<I> {
         self.input.consume(amount);
         self.offset += amount as u64;
         self.left = self.left.saturating_sub(amount as u64);
-    }
-
-    /// The content, as far as it was not read.
-    pub fn read_content(&mut self) -> Result<Vec<u8>> {
-        let mut content = Vec::new();
-        loop {
-            let chunk = self.chunk()?;
-            if chunk.is_empty() {
-                return Ok(content);
-            }
-            let length = chunk.len();
-            content.extend_from_slice(chunk);
-            self.consume(length);
+        if let Some(sparse) = &mut self.sparse {
+            sparse.advance(amount as u64);
         }
     }
 
     fn skip_content(&mut self) -> Result<()> {
+        self.sparse = None;
         let skipped = self.input.skip(self.left).map_err(unreadable)?;
         self.offset += skipped;
         self.left -= skipped;
@@ -172,7 +186,12 @@ impl<I: Input> TarReader<I> {
         }
         (self.left, self.padding) = (size, pad(size));
         self.name = b"an extended header".to_vec();
-        let data = self.read_content()?;
+        let mut data = Vec::new();
+        while let Chunk::Data(chunk) = self.chunk()? {
+            let length = chunk.len();
+            data.extend_from_slice(chunk);
+            self.consume(length);
+        }
         self.skip_content()?;
         Ok(data)
     }
@@ -189,10 +208,8 @@ impl<I: Input> TarReader<I> {
                 broken(start, format!("the PAX record `{key}` is no number"))
             };
             // An empty value leaves what the header says.
+            found.sparse.take(key, value).ok_or_else(odd)?;
             match key {
-                b"GNU.sparse.major" | b"GNU.sparse.map" | b"GNU.sparse.numblocks" => {
-                    found.sparse = true;
-                }
                 _ if value.is_empty() && !key.starts_with(XATTR.as_bytes()) => {}
                 b"path" => found.path = Some(value.to_vec()),
                 b"linkpath" => found.link = Some(value.to_vec()),
@@ -218,14 +235,18 @@ impl<I: Input> TarReader<I> {
         flag: u8,
         start: u64,
         size: u64,
-        extensions: Extensions,
+        mut extensions: Extensions,
         member: &mut Member,
     ) -> Result<()> {
         let field = |name: &str, range| {
             number(&block[range]).ok_or_else(|| broken(start, format!("its {name} is no number")))
         };
         member.path.clear();
-        match extensions.gnu_path.or(extensions.path) {
+        match extensions
+            .gnu_path
+            .or(extensions.sparse.name.take())
+            .or(extensions.path)
+        {
             Some(path) => member.path.extend_from_slice(&path),
             None => {
                 let prefix = text(&block[field::PREFIX]);
@@ -255,15 +276,17 @@ impl<I: Input> TarReader<I> {
             b'4' => Kind::BlockDevice,
             b'5' => Kind::Directory,
             b'6' => Kind::Fifo,
-            b'S' => return Err(refused("sparse files are not supported".to_owned())),
+            // Docker and containerd refuse them as well; PAX archives, whose sparse files they take, have no such type.
+            b'S' => {
+                return Err(refused(
+                    "sparse files of GNU's own archive format are not supported".to_owned(),
+                ));
+            }
             flag => {
                 let flag = char::from(flag).escape_default();
                 return Err(refused(format!("its type `{flag}` is not known")));
             }
         };
-        if extensions.sparse {
-            return Err(refused("sparse files are not supported".to_owned()));
-        }
         let id = |found: Option<u64>, name: &str, range| {
             let id = match found {
                 Some(id) => i128::from(id),
@@ -296,9 +319,45 @@ impl<I: Input> TarReader<I> {
             _ => 0,
         };
         member.xattrs = extensions.xattrs;
+        member.is_sparse = false;
         member.content = self.offset;
         (self.left, self.padding) = (member.size, pad(member.size));
         self.name.clone_from(&member.path);
+        if member.kind == Kind::File {
+            self.open_sparse(&extensions.sparse, start, member)?;
+        }
+        Ok(())
+    }
+
+    /// Prepares to read a sparse file, if this is one.
+    fn open_sparse(
+        &mut self,
+        records: &sparse::Records,
+        start: u64,
+        member: &mut Member,
+    ) -> Result<()> {
+        let odd = |()| broken(start, "the map of a sparse file is malformed");
+        let mut map = None;
+        if records.map_is_in_content {
+            let mut data = Vec::new();
+            while map.is_none() {
+                let mut block = [0; BLOCK];
+                if self.left < BLOCK as u64 || data.len() as u64 >= MAX_SPECIAL {
+                    return Err(odd(()));
+                }
+                if self.read_block(&mut block)? < BLOCK {
+                    return Err(self.cut_short_content());
+                }
+                self.left -= BLOCK as u64;
+                data.extend_from_slice(&block);
+                map = sparse::parse_map(&data).map_err(odd)?;
+            }
+        }
+        if let Some(sparse) = records.file(self.left, map.as_deref()).map_err(odd)? {
+            member.size = sparse.size();
+            member.is_sparse = true;
+            self.sparse = Some(sparse);
+        }
         Ok(())
     }
 

@@ -5,12 +5,30 @@ use crate::tar::Streamed;
 use crate::tar::{END, Header, Style};
 use proptest::prelude::*;
 
+fn content(reader: &mut TarReader<Streamed<&[u8]>>) -> Result<Vec<u8>> {
+    let mut content = Vec::new();
+    loop {
+        let length = match reader.chunk()? {
+            Chunk::Data(chunk) => {
+                content.extend_from_slice(chunk);
+                chunk.len()
+            }
+            Chunk::Hole(length) => {
+                content.resize(content.len() + usize::try_from(length).unwrap(), 0);
+                continue;
+            }
+            Chunk::End => return Ok(content),
+        };
+        reader.consume(length);
+    }
+}
+
 fn read(data: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
     let mut reader = TarReader::new(Streamed(data));
     let (mut member, mut all) = (Member::default(), Vec::new());
     while reader.next(&mut member)? {
         let path = String::from_utf8_lossy(&member.path).into_owned();
-        all.push((path, reader.read_content()?));
+        all.push((path, content(&mut reader)?));
     }
     Ok(all)
 }
@@ -45,7 +63,7 @@ fn what_is_written_is_read() {
     );
     assert_eq!(member.mtime, Timestamp::from_seconds(-3));
     assert_eq!(member.xattrs, xattrs);
-    assert_eq!(reader.read_content().unwrap(), [1; 700]);
+    assert_eq!(content(&mut reader).unwrap(), [1; 700]);
     assert!(!reader.next(&mut member).unwrap());
 }
 
@@ -75,6 +93,62 @@ fn gnu_long_names_global_headers_and_old_directories() {
         read(&archive).unwrap(),
         [(long, b"ok".to_vec()), ("dir/".to_owned(), Vec::new())]
     );
+}
+
+#[test]
+fn sparse_files_are_read_in_each_format() {
+    let mut whole = vec![0; 5000];
+    whole[1000..1003].fill(b'a');
+    whole[4000..4600].fill(b'b');
+    let stored = [[b'a'; 3].as_slice(), &[b'b'; 600]].concat();
+    let map = b"3\n1000\n3\n4000\n600\n5000\n0\n";
+    let mut with_map = map.to_vec();
+    with_map.resize(BLOCK, 0);
+    with_map.extend_from_slice(&stored);
+    for (records, content) in [
+        (
+            "GNU.sparse.size=5000 GNU.sparse.numblocks=2 GNU.sparse.offset=1000 GNU.sparse.numbytes=3 \
+             GNU.sparse.offset=4000 GNU.sparse.numbytes=600 path=name",
+            &stored,
+        ),
+        (
+            "GNU.sparse.size=5000 GNU.sparse.numblocks=2 GNU.sparse.map=1000,3,4000,600 GNU.sparse.name=name",
+            &stored,
+        ),
+        (
+            "GNU.sparse.major=1 GNU.sparse.minor=0 GNU.sparse.realsize=5000 GNU.sparse.name=name",
+            &with_map,
+        ),
+    ] {
+        let mut data = Vec::new();
+        for record in records.split_whitespace() {
+            let (key, value) = record.split_once('=').unwrap();
+            pax::push(&mut data, key.as_bytes(), value.as_bytes());
+        }
+        let mut extended = entry(Header::file(b"x", 0, data.len() as u64), &data);
+        extended[field::TYPE] = b'x';
+        let mut header = ::tar::Header::from_byte_slice(&extended[..BLOCK]).clone();
+        header.set_cksum();
+        extended[..BLOCK].copy_from_slice(header.as_bytes());
+        let file = entry(
+            Header::file(b"made-up", 0o644, content.len() as u64),
+            content,
+        );
+        let next = entry(Header::file(b"next", 0o644, 1), b"n");
+        let archive = [&extended[..], &file, &next, &END].concat();
+        let expected = [
+            ("name".to_owned(), whole.clone()),
+            ("next".to_owned(), b"n".to_vec()),
+        ];
+        assert_eq!(read(&archive).unwrap(), expected, "{records}");
+        // Passed over, it is as long as what is stored.
+        let mut reader = TarReader::new(Streamed(&archive[..]));
+        let mut member = Member::default();
+        assert!(reader.next(&mut member).unwrap() && member.is_sparse);
+        assert_eq!(member.size, 5000);
+        assert!(reader.next(&mut member).unwrap() && !member.is_sparse);
+        assert_eq!(member.path, b"next");
+    }
 }
 
 #[test]
