@@ -11,7 +11,7 @@ use stromatekt_kernel::{FileKind, Root};
 use crate::changeset::Changeset;
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::tree_writer::{Times, TreeWriter, Xattrs};
+use crate::tree_writer::{Times, TreeWriter};
 use crate::write_behind::{Written, write_behind};
 
 /// The prefix of the names of whiteouts.
@@ -24,6 +24,18 @@ pub(crate) const OPAQUE: &str = ".wh..wh..opq";
 pub struct PackOptions {
     /// The latest time that entries have (`SOURCE_DATE_EPOCH`), in seconds since the epoch: later ones become this one.
     pub latest_time: Option<i64>,
+    /// Which extended attributes entries keep.
+    pub xattrs: Xattrs,
+}
+
+/// Which extended attributes entries of an archive have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Xattrs {
+    /// Capabilities of files alone: containerd's differ takes no notice of others, and so they are in no layer of BuildKit's.
+    #[default]
+    Capability,
+    /// All.
+    All,
 }
 
 /// What was packed.
@@ -48,7 +60,7 @@ pub fn pack<W: Write + Send>(
 ) -> Result<(Packed, W)> {
     let written = write_behind(out, "write the layer", |out| {
         let times = Times::AtMost(options.latest_time);
-        let mut writer = TreeWriter::new(root, out, times, Xattrs::Capability);
+        let mut writer = TreeWriter::new(root, out, times, options.xattrs);
         write(changes, &mut writer)?;
         writer.finish()
     })?;
@@ -265,6 +277,7 @@ mod tests {
         };
         let options = PackOptions {
             latest_time: Some(1000),
+            ..PackOptions::default()
         };
         let (_, archive) = pack(&tree.root, &changes, &options, Vec::new()).unwrap();
         let mut archive = ::tar::Archive::new(&archive[..]);

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use stromatekt_kernel::{FileKind, Root};
 
 use crate::error::{Error, Result};
-use crate::tree_writer::{Times, TreeWriter, Xattrs};
+use crate::pack::Xattrs;
+use crate::tree_writer::{Times, TreeWriter};
 use crate::write_behind::write_behind;
 
 /// Writes all of a tree to `out`, which is given back: sorted, without the root itself, with all extended attributes.

@@ -12,6 +12,7 @@ use stromatekt_kernel::{FileKind, Root, Stat, entry};
 
 use crate::directories::Directories;
 use crate::error::{Error, Result};
+use crate::pack::Xattrs;
 use crate::tar::{END, Header, Kind, Style, pad};
 use crate::write_behind::WriteBehind;
 
@@ -25,15 +26,6 @@ pub(crate) enum Times {
     AtMost(Option<i64>),
     /// Their own, or all of them this one.
     Exactly(Option<i64>),
-}
-
-/// Which extended attributes entries get.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Xattrs {
-    /// Capabilities of files alone: containerd's differ takes no notice of others, and so they are in no image of BuildKit's.
-    Capability,
-    /// All.
-    All,
 }
 
 /// A writer of entries of one tree.
