@@ -44,9 +44,20 @@ impl Log {
         self.kept.iter().skip(skipped).map(String::as_str)
     }
 
-    fn complete(&mut self) -> String {
+    /// The last lines, at most `count`, with one that is not complete yet.
+    pub fn live(&self, count: usize) -> impl Iterator<Item = String> {
+        let partial = (!self.partial.is_empty()).then(|| self.partial_line());
+        let complete = count.saturating_sub(usize::from(partial.is_some()));
+        self.last(complete).map(str::to_owned).chain(partial)
+    }
+
+    fn partial_line(&self) -> String {
         let text = String::from_utf8_lossy(&self.partial);
-        let line = format!("{} {}", time(self.partial_at), text.trim_end_matches('\r'));
+        format!("{} {}", time(self.partial_at), text.trim_end_matches('\r'))
+    }
+
+    fn complete(&mut self) -> String {
+        let line = self.partial_line();
         self.partial.clear();
         if self.kept.len() == KEPT {
             self.kept.pop_front();
@@ -79,6 +90,10 @@ mod tests {
             ["0.100 two", "12.35 ", "12.35 three"]
         );
         assert_eq!(log.add(123.0, b"rest"), Vec::<String>::new());
+        assert_eq!(
+            log.live(2).collect::<Vec<_>>(),
+            ["12.35 three", "123.0 rest"]
+        );
         assert_eq!(log.end().as_deref(), Some("123.0 rest"));
         assert_eq!(log.end(), None);
         assert_eq!(

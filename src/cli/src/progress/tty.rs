@@ -144,8 +144,8 @@ fn lines(trace: &Trace, width: usize, now: SystemTime, height: Option<usize>) ->
                 .map(|status| status_line(status, width, now)),
         );
         if is_live && height.is_some() {
-            lines.extend(vertex.log.last(LOG_LINES).map(|line| Line {
-                text: format!(" => => # {}", visible(line)),
+            lines.extend(vertex.log.live(LOG_LINES).map(|line| Line {
+                text: format!(" => => # {}", visible(&line)),
                 tone: Tone::Faint,
                 is_live: true,
             }));
@@ -158,14 +158,18 @@ fn lines(trace: &Trace, width: usize, now: SystemTime, height: Option<usize>) ->
     }
 }
 
-/// Leaves out what is over, the oldest first, and then what is oldest.
+/// Leaves out what is over, then output, the oldest first; and in the end what is oldest.
 fn fit(mut lines: Vec<Line>, height: usize) -> Vec<Line> {
     let mut surplus = lines.len().saturating_sub(height);
-    lines.retain(|line| {
-        let is_left_out = surplus > 0 && !line.is_live;
-        surplus -= usize::from(is_left_out);
-        !is_left_out
-    });
+    let mut leave_out = |lines: &mut Vec<Line>, is_dispensable: fn(&Line) -> bool| {
+        lines.retain(|line| {
+            let is_left_out = surplus > 0 && is_dispensable(line);
+            surplus -= usize::from(is_left_out);
+            !is_left_out
+        });
+    };
+    leave_out(&mut lines, |line| !line.is_live);
+    leave_out(&mut lines, |line| line.tone == Tone::Faint);
     lines.split_off(lines.len().saturating_sub(height))
 }
 
@@ -308,7 +312,7 @@ mod tests {
                 Event::Log {
                     id,
                     stream: Stream::Stdout,
-                    data: b"10%\r\x1b[1m20%\x1b[0m\n".to_vec(),
+                    data: b"one\n10%\r\x1b[1m20%\x1b[0m".to_vec(),
                     at: at(f64::from(number) + 0.5),
                 },
             ] {
@@ -343,9 +347,11 @@ mod tests {
         insta::assert_snapshot!(shown(&trace(4), 50, Some(24)), @r"
         => CACHED [1/4] RUN something 0              1.0s|
         => [2/4] RUN something 1                     8.0s|
+        => => # 0.500 one|
         => => # 0.500 20%|
         => ERROR [3/4] RUN something 2               1.0s|
         => [4/4] RUN something 3                     6.0s|
+        => => # 0.500 one|
         => => # 0.500 20%|
         ");
     }
@@ -353,14 +359,14 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_left_out_from_the_oldest_that_is_over() {
         insta::assert_snapshot!(shown(&trace(4), 30, Some(6)), @r"
-        => => # 0.500 20%|
+        => [2/4] RUN something   8.0s|
         => ERROR [3/4] RUN some  1.0s|
         => [4/4] RUN something   6.0s|
         => => # 0.500 20%|
         ");
         insta::assert_snapshot!(shown(&trace(4), 30, Some(4)), @r"
+        => ERROR [3/4] RUN some  1.0s|
         => [4/4] RUN something   6.0s|
-        => => # 0.500 20%|
         ");
     }
 
