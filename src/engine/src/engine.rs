@@ -124,11 +124,12 @@ impl Engine {
         Build::run(Arc::clone(&self.parts), request, events.clone(), cancel).await
     }
 
-    /// Syncs what earlier builds left to the kernel to write. It does so itself within half a minute or so: after that a
-    /// sync has little to wait for, and does not hold up the end of this process.
+    /// Syncs what earlier builds left to the kernel to write, and tidies the database. The kernel writes by itself within half a minute
+    /// or so: after that a sync has little to wait for, and does not hold up the end of this process.
     fn sync_in_the_background(&self) -> Result<()> {
         let old = SystemTime::now() - Duration::from_secs(60);
-        if !self.parts.store.has_unsynced(old)? {
+        let has_unsynced = self.parts.store.has_unsynced(old)?;
+        if !has_unsynced && !self.parts.store.has_long_log() {
             return Ok(());
         }
         let (store, snapshots) = (
@@ -136,6 +137,12 @@ impl Engine {
             Arc::clone(&self.parts.snapshots),
         );
         let sync = move || -> Result<()> {
+            if store.has_long_log() {
+                store.checkpoint()?;
+            }
+            if !has_unsynced {
+                return Ok(());
+            }
             let started = SystemTime::now();
             snapshots.sync()?;
             let root = store.root();

@@ -7,6 +7,7 @@ use stromatekt_graph::NodeId;
 use stromatekt_graph::op::Export;
 use stromatekt_oci::image::{OutputImage, OutputLayer};
 use stromatekt_oci::reference::ImageReference;
+use stromatekt_oci::time::from_epoch;
 use stromatekt_oci::{Descriptor, Digest, Manifest, MediaType};
 use stromatekt_sources::registry::PushImage;
 use stromatekt_store::{DiffRecord, ImageRecord, LayerRecord, TreeId};
@@ -21,7 +22,6 @@ use crate::images::{BaseImage, chain_ids};
 use crate::limits::{blocking, until_cancelled};
 use crate::request::{Built, LayerCompression, Output};
 use crate::snapshots::Tree;
-use crate::time::from_epoch;
 use crate::write;
 
 impl Build {
@@ -88,7 +88,7 @@ impl Build {
                     let image = self
                         .output_image(&record, names, *compression, true, &vertex)
                         .await?;
-                    manifest = Some(Digest::of(&image.manifest));
+                    manifest = Some(descriptor(&image));
                     let (destination, tar) = (destination.clone(), *tar);
                     let status = vertex.status("writing the OCI layout");
                     blocking(move || write::oci_layout(&[image], &destination, tar)).await?;
@@ -101,7 +101,7 @@ impl Build {
                     let image = self
                         .output_image(&record, names, *compression, false, &vertex)
                         .await?;
-                    manifest = manifest.or(Some(Digest::of(&image.manifest)));
+                    manifest = manifest.or_else(|| Some(descriptor(&image)));
                     let destination = destination.clone();
                     let status = vertex.status("writing the archive");
                     blocking(move || write::docker_archive(&[image], &destination)).await?;
@@ -114,7 +114,8 @@ impl Build {
                     let image = self
                         .output_image(&record, names, *compression, *oci_media_types, &vertex)
                         .await?;
-                    manifest = Some(self.push(image, &vertex).await?);
+                    manifest = Some(descriptor(&image));
+                    self.push(image, &vertex).await?;
                 }
                 Output::Tar(destination) => {
                     let (tree, destination) = (self.tree(tree).await?, destination.clone());
@@ -169,7 +170,7 @@ impl Build {
             base.map_or(0, |base| base.config.history.len()),
             all.iter().map(|layer| layer.diff_id).collect(),
             &times,
-            self.request.source_date_epoch.map(from_epoch),
+            self.request.source_date_epoch.and_then(from_epoch),
         );
         ImageRecord {
             config: config.to_json(),
@@ -225,8 +226,7 @@ impl Build {
         Ok(image)
     }
 
-    async fn push(&self, image: OutputImage, vertex: &Vertex) -> Result<Digest> {
-        let digest = Digest::of(&image.manifest);
+    async fn push(&self, image: OutputImage, vertex: &Vertex) -> Result<()> {
         let push = PushImage {
             manifest: image.manifest,
             manifest_type: image.manifest_type,
@@ -244,7 +244,7 @@ impl Build {
             until_cancelled(&self.cancel, pushed).await??;
             status.done(0);
         }
-        Ok(digest)
+        Ok(())
     }
 }
 
@@ -306,6 +306,11 @@ impl Parts {
             layers,
         })
     }
+}
+
+/// What an index would say of the image.
+fn descriptor(image: &OutputImage) -> Descriptor {
+    Descriptor::of(image.manifest_type.clone(), &image.manifest)
 }
 
 fn missing(layer: &LayerRecord) -> crate::Error {

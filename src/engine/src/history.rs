@@ -4,8 +4,7 @@ use std::time::SystemTime;
 
 use stromatekt_oci::config::ImageConfig;
 use stromatekt_oci::digest::Digest;
-
-use crate::time::rfc3339;
+use stromatekt_oci::time::rfc3339;
 
 /// Completes `config` with the layers and the times of what was made.
 ///

@@ -1,11 +1,11 @@
 //! Layers of a build: the difference of two trees, packed to learn its diff_id and, where an output needs it, into a blob.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use stromatekt_graph::op::Diff;
+use stromatekt_kernel::direct::DirectWriter;
 use stromatekt_oci::Digest;
 use stromatekt_oci::compress::Compressor;
 use stromatekt_oci::digest::HashingWriter;
@@ -144,14 +144,14 @@ impl Parts {
         cancel: &CancellationToken,
     ) -> Result<(Packed, Digest, u64)> {
         let path = self.store.lease().scratch_file();
-        let file = File::create_new(&path).map_err(Error::file("make", &path))?;
-        let sink = HashingWriter::new(BufWriter::with_capacity(1 << 20, file));
+        let file = DirectWriter::create_new(&path).map_err(Error::file("make", &path))?;
+        let sink = HashingWriter::new(file);
         let compressor = Compressor::new(sink, compression.format, compression.level)?;
         let (packed, Cancelable(compressor, _)) =
             self.pack_into(trees, Cancelable(compressor, cancel))?;
         let finish = || {
-            let (mut writer, digest, size) = compressor.finish()?.finish();
-            writer.flush()?;
+            let (writer, digest, size) = compressor.finish()?.finish();
+            writer.finish()?;
             Ok((digest, size))
         };
         let (digest, size) = finish().map_err(Error::file("write", &path))?;

@@ -6,7 +6,7 @@
 //! - [`catalog`]: the images of the store; [`load`]: images from and to files
 //! - `build`: the tasks of one build, one for each node of the graph
 //! - `run_step`, `file_step`, `contexts`, `remote`, `images`, `unpack`, `layers`, `export`: what the nodes do, by kind
-//! - `snapshots`, `cache_mounts`, `limits`, `history`, `write`, `time`: what they need
+//! - `snapshots`, `cache_mounts`, `limits`, `history`, `write`: what they need
 
 pub mod catalog;
 pub mod config;
@@ -28,7 +28,6 @@ mod limits;
 mod remote;
 mod run_step;
 mod snapshots;
-mod time;
 mod unpack;
 mod write;
 

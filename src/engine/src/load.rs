@@ -1,10 +1,10 @@
 //! Images from files into the store: OCI layouts, docker-archives, and root filesystems.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use stromatekt_kernel::direct::DirectWriter;
 use stromatekt_oci::config::{History, ImageConfig};
 use stromatekt_oci::platform::Platform;
 use stromatekt_oci::reference::ImageReference;
@@ -194,8 +194,7 @@ impl Parts {
             parts.snapshots.ensure_space(size)?;
             let draft = parts.snapshots.fork(None)?;
             let kept = parts.store.lease().scratch_file();
-            let blob = File::create_new(&kept).map_err(Error::file("make", &kept))?;
-            let mut tee = BufWriter::with_capacity(1 << 20, blob);
+            let mut tee = DirectWriter::create_new(&kept).map_err(Error::file("make", &kept))?;
             let applied = apply_layer(
                 crate::unpack::Cancelable(file, cancel.clone()),
                 &mut tee,
@@ -208,7 +207,7 @@ impl Parts {
                 }
                 Ok(applied) => applied,
             };
-            tee.flush().map_err(Error::file("write", &kept))?;
+            tee.finish().map_err(Error::file("write", &kept))?;
             let media_type = MediaType::OciLayer(applied.compression);
             let config = imported(applied.diff_id);
             let layer = LayerBlob {

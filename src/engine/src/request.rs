@@ -8,6 +8,7 @@ use stromatekt_executor::{Secrets, SshAgents};
 use stromatekt_files::IgnoreFilter;
 use stromatekt_graph::{Graph, NodeId};
 use stromatekt_oci::compress::Compression;
+use stromatekt_oci::descriptor::Descriptor;
 use stromatekt_oci::digest::Digest;
 use stromatekt_oci::reference::ImageReference;
 
@@ -120,8 +121,8 @@ impl Default for LayerCompression {
 pub struct Built {
     /// The digest of the config, which docker calls the image id.
     pub image_id: Digest,
-    /// The digest of the manifest, where an output made one.
-    pub manifest: Option<Digest>,
+    /// The manifest, where an output made one.
+    pub manifest: Option<Descriptor>,
     /// The names that it was given.
     pub names: Vec<ImageReference>,
 }

@@ -3,12 +3,13 @@
 //! Nothing is kept before all of an image is sound: its blobs stay temporary files and its trees drafts until then.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use stromatekt_graph::NodeId;
 use stromatekt_graph::op::Image;
+use stromatekt_kernel::direct::DirectWriter;
 use stromatekt_kernel::reflink;
 use stromatekt_oci::Digest;
 use stromatekt_oci::descriptor::Descriptor;
@@ -230,10 +231,10 @@ impl Parts {
             let applied = match &tee {
                 None => apply_layer(reader, io::sink(), &root),
                 Some(path) => {
-                    let file = File::create_new(path).map_err(Error::file("make", path))?;
-                    let mut writer = BufWriter::with_capacity(1 << 20, file);
+                    let mut writer =
+                        DirectWriter::create_new(path).map_err(Error::file("make", path))?;
                     let applied = apply_layer(reader, &mut writer, &root);
-                    writer.flush().map_err(Error::file("write", path))?;
+                    writer.finish().map_err(Error::file("write", path))?;
                     applied
                 }
             };
@@ -350,14 +351,13 @@ impl Parts {
         let path = self.store.lease().scratch_file();
         let (blob, cancel) = (blob.clone(), cancel.clone());
         blocking(move || {
-            let file = File::create_new(&path).map_err(Error::file("make", &path))?;
+            let mut writer = DirectWriter::create_new(&path).map_err(Error::file("make", &path))?;
             let mut reader = stromatekt_oci::HashingReader::new(Cancelable(reader, cancel.clone()));
-            let mut writer = BufWriter::with_capacity(1 << 20, file);
-            let copied = io::copy(&mut reader, &mut writer).and_then(|_| writer.flush());
+            let copied = io::copy(&mut reader, &mut writer).and_then(|_| writer.finish());
             match copied {
                 Err(_) if cancel.is_cancelled() => return Err(Error::Canceled),
                 copied => copied.map_err(Error::file("write", &path))?,
-            }
+            };
             let (_, digest, size) = reader.finish();
             check_blob(&blob, &digest, size)?;
             status.done(size);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension};
 use stromatekt_oci::digest::Digest;
@@ -14,6 +15,9 @@ use crate::lease::Lease;
 
 /// The format of the database; a store of a newer one is refused.
 const FORMAT: i64 = 1;
+
+/// The log is read when the first process opens the database: up to this long it does not matter.
+const LONG_LOG: u64 = 1 << 20;
 
 const SCHEMA: &str = "
 -- Sealed root filesystem states. `boot`: see the module `durability`.
@@ -147,6 +151,27 @@ impl Store {
         &self.lease
     }
 
+    /// Whether the database has a log that is worth a [`Store::checkpoint`].
+    pub fn has_long_log(&self) -> bool {
+        fs::metadata(self.root.join("store.db-wal")).is_ok_and(|log| log.len() > LONG_LOG)
+    }
+
+    /// Moves what the log of the database holds into the database, as far as no other process reads it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn checkpoint(&self) -> Result<()> {
+        // On a connection of its own: the other one is not held up.
+        let path = self.root.join("store.db");
+        Connection::open(&path)
+            .and_then(|connection| {
+                connection.busy_timeout(Duration::from_secs(1))?;
+                // It yields whether others were in its way, which is no failure.
+                connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))
+            })
+            .map_err(|source| self.database_error(source))
+    }
+
     /// Runs `work` on the database in one transaction.
     pub(crate) fn transaction<T>(
         &self,
@@ -245,6 +270,11 @@ fn connect(path: &Path) -> Result<Connection> {
             known: FORMAT,
         });
     }
+    // A checkpoint waits for the disk: [`Store::checkpoint`] does it where nobody waits for it.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        .and_then(|_| connection.pragma_update(None, "wal_autocheckpoint", 0))
+        .map_err(error)?;
     // A commit survives the death of the process; what a crash of the machine takes is what `durability` drops anyway.
     connection
         .execute_batch("PRAGMA synchronous = NORMAL")
