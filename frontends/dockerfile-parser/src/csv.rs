@@ -1,9 +1,12 @@
-//! The fields of `--mount` and `--device`: one line of comma-separated values, where quotes keep commas.
+//! One line of comma-separated values, where quotes keep commas: the fields of `--mount` and `--device`, and of buildx's own options.
 
-/// The fields; the reason where the line has none.
+/// The fields.
+///
+/// # Errors
+/// What is wrong: the line is empty, or its quotes do not fit.
 pub fn fields(line: &str) -> Result<Vec<String>, String> {
     if line.is_empty() {
-        return Err("it has no fields".to_owned());
+        return Err("it is empty".to_owned());
     }
     let mut fields = Vec::new();
     let mut rest = line;

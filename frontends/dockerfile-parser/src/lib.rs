@@ -6,6 +6,7 @@
 //! - [`parse`]: a whole text as a [`Dockerfile`]: directives, global args, [`Stage`]s
 //! - [`Instruction`]: one instruction; its [`Kind`] has what it was given
 //! - [`Expander`]: `$name` and `${name…}` in words and here-documents
+//! - [`csv`]: the fields of `--mount`
 //! - [`Span`], [`LineIndex`]: places in the text, and what people call them
 //! - [`Error`]: the place, what is wrong there, and what would be right
 //!
@@ -22,7 +23,7 @@
 //! ```
 
 mod arguments;
-mod csv;
+pub mod csv;
 mod directives;
 mod duration;
 mod error;

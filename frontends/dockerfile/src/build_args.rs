@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use stromatekt_oci::time::{from_epoch, rfc3339};
+
 use crate::environment::Environment;
-use crate::epoch;
 use crate::error::Problem;
 use crate::options::Options;
 
@@ -153,7 +154,7 @@ pub fn source_date_epoch(
     }
     let seconds = value.parse::<i64>().ok();
     seconds
-        .and_then(|seconds| Some((seconds, epoch::rfc3339(seconds)?)))
+        .and_then(|seconds| Some((seconds, rfc3339(from_epoch(seconds)?))))
         .map(Some)
         .ok_or_else(|| Problem::BuildArg {
             name: EPOCH.to_owned(),

@@ -16,7 +16,6 @@ mod chmod;
 mod copy;
 mod effect;
 mod environment;
-mod epoch;
 mod error;
 mod expand;
 mod export;
@@ -43,7 +42,9 @@ pub use error::{Error, Problem, Result};
 pub use lower::{bases, lower};
 pub use lowered::{ImageConfigs, ImageRequest, Lowered, Lowering};
 pub use options::{Entitlement, NamedContext, NoCache, Options};
-pub use stromatekt_dockerfile_parser::{Dockerfile, Excerpt, LineIndex, Position, Span, Warning};
+pub use stromatekt_dockerfile_parser::{
+    Dockerfile, Excerpt, LineIndex, Position, Span, Warning, csv,
+};
 
 /// Reads a Dockerfile.
 ///

@@ -4,7 +4,6 @@ mod cli;
 mod commands;
 mod context;
 mod context_files;
-mod csv;
 mod error;
 mod excerpt;
 mod interrupt;
@@ -17,6 +16,7 @@ mod progress;
 mod report;
 mod result_files;
 mod root;
+mod secrets;
 mod settings;
 mod unsupported;
 

@@ -3,11 +3,11 @@
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
+use stromatekt_dockerfile::csv;
 use stromatekt_engine::{Destination, LayerCompression, Output};
 use stromatekt_oci::Compression;
 use stromatekt_oci::reference::ImageReference;
 
-use crate::csv;
 use crate::error::{Error, Result};
 use crate::options::go_bool;
 
@@ -111,7 +111,8 @@ struct Attributes<'a> {
 
 /// What one `--output` asks for: type `image` with `push` is two outputs.
 fn one(value: &str) -> Result<(Vec<Output>, Vec<ImageReference>)> {
-    let fields = csv::fields(value).map_err(|reason| refuse(value, reason, None))?;
+    let fields = csv::fields(value)
+        .map_err(|reason| refuse(value, &reason, value.is_empty().then_some(TYPES)))?;
     if let [only] = fields.as_slice()
         && !only.contains('=')
     {

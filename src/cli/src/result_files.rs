@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use stromatekt_engine::Built;
 
 use crate::error::{Error, Result};
@@ -41,55 +41,68 @@ pub fn write_metadata(path: &Path, built: &Built) -> Result<()> {
 
 fn metadata(built: &Built) -> Value {
     let mut fields = Map::new();
-    let mut set = |name: &str, value: String| fields.insert(name.to_owned(), Value::String(value));
-    set("containerimage.config.digest", built.image_id.to_string());
+    let mut set = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    set(
+        "containerimage.config.digest",
+        json!(built.image_id.to_string()),
+    );
+    if let Some(manifest) = &built.manifest {
+        let (kind, digest, size) = (&manifest.media_type, &manifest.digest, manifest.size);
+        set(
+            "containerimage.descriptor",
+            json!({ "mediaType": kind, "digest": digest, "size": size }),
+        );
+    }
     // Docker's own store has no manifests: the id stands for both there, too.
+    let digest = built.manifest.as_ref().map(|manifest| manifest.digest);
     set(
         "containerimage.digest",
-        built.manifest.unwrap_or(built.image_id).to_string(),
+        json!(digest.unwrap_or(built.image_id).to_string()),
     );
     if !built.names.is_empty() {
         let names: Vec<_> = built.names.iter().map(ToString::to_string).collect();
-        set("image.name", names.join(","));
+        set("image.name", json!(names.join(",")));
     }
     Value::Object(fields)
 }
 
 #[cfg(test)]
 mod tests {
+    use stromatekt_oci::{Descriptor, Digest, MediaType};
+
     use super::*;
-    use stromatekt_oci::Digest;
 
     #[test]
     fn metadata_has_buildxs_names() {
         let built = Built {
             image_id: Digest::of("config"),
-            manifest: Some(Digest::of("manifest")),
+            manifest: Some(Descriptor::of(MediaType::OciManifest, b"manifest")),
             names: vec!["a".parse().unwrap(), "b:2".parse().unwrap()],
         };
-        let value = metadata(&built);
+        let digest = Digest::of("manifest").to_string();
         assert_eq!(
-            value["containerimage.config.digest"],
-            built.image_id.to_string()
-        );
-        assert_eq!(
-            value["containerimage.digest"],
-            Digest::of("manifest").to_string()
-        );
-        assert_eq!(
-            value["image.name"],
-            "docker.io/library/a:latest,docker.io/library/b:2"
+            metadata(&built),
+            json!({
+                "containerimage.config.digest": built.image_id.to_string(),
+                "containerimage.descriptor": {
+                    "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                    "digest": digest,
+                    "size": 8,
+                },
+                "containerimage.digest": digest,
+                "image.name": "docker.io/library/a:latest,docker.io/library/b:2",
+            })
         );
         let unnamed = Built {
             manifest: None,
             names: Vec::new(),
             ..built
         };
+        let id = unnamed.image_id.to_string();
         assert_eq!(
-            metadata(&unnamed)["containerimage.digest"],
-            unnamed.image_id.to_string()
+            metadata(&unnamed),
+            json!({ "containerimage.config.digest": id, "containerimage.digest": id })
         );
-        assert!(metadata(&unnamed).get("image.name").is_none());
     }
 
     #[test]

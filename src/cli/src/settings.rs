@@ -15,6 +15,7 @@ use crate::named_context;
 use crate::options::Args;
 use crate::outputs::{self, Outputs};
 use crate::progress::Mode;
+use crate::secrets;
 
 /// The build arg that buildx takes from the environment by itself.
 const EPOCH: &str = "SOURCE_DATE_EPOCH";
@@ -83,7 +84,7 @@ impl Settings {
             names,
             prints_id: mode == Mode::Quiet && !outputs.iter().any(outputs::uses_standard_output),
             outputs,
-            secrets: Secrets::parse(&args.secrets)?,
+            secrets: secrets::parse(&args.secrets)?,
             ssh: SshAgents::parse(&args.ssh)?,
             mode,
         })

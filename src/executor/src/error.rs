@@ -83,14 +83,6 @@ pub enum Error {
         /// Which one.
         id: String,
     },
-    /// A `--secret` option does not say what it should.
-    #[error("invalid value `{value}` of `--secret`: {message}")]
-    SecretOption {
-        /// The option's value.
-        value: String,
-        /// What is wrong.
-        message: String,
-    },
     /// An `--ssh` option does not say what it should.
     #[error("invalid value `{value}` of `--ssh`: {message}")]
     SshOption {

@@ -20,6 +20,7 @@ pub mod read_ahead;
 pub mod reference;
 pub mod rootfs_tar;
 pub mod source;
+pub mod time;
 pub mod unpack;
 
 mod apply;

@@ -7,9 +7,10 @@ use serde::Serialize;
 use stromatekt_engine::Engine;
 use stromatekt_engine::catalog::ImageSummary;
 use stromatekt_oci::Digest;
+use stromatekt_oci::time::parse_rfc3339;
 
 use crate::error::Result;
-use crate::numbers::{date_time, parse_rfc3339, short_bytes};
+use crate::numbers::{date_time, short_bytes};
 use crate::output::{print, table};
 
 /// How many digits of an id are shown.

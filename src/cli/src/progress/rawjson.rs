@@ -8,10 +8,10 @@ use serde::Serialize;
 use stromatekt_engine::events::{Event, Outcome, Stream, VertexId};
 use stromatekt_graph::Origin;
 use stromatekt_oci::Digest;
+use stromatekt_oci::time::rfc3339;
 
 use super::Display;
 use super::trace::{Change, Life, Trace};
-use crate::numbers::rfc3339;
 
 /// The display.
 pub struct RawJson<W> {

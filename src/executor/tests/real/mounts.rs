@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::{UnixListener, UnixStream};
 
-use stromatekt_executor::{ResolvedMount, Secrets, SshAgents};
+use stromatekt_executor::{ResolvedMount, Secret, SecretSource, Secrets, SshAgents};
 use stromatekt_graph::run::{MountSource, Sharing};
 use tokio_util::sync::CancellationToken;
 
@@ -120,7 +120,11 @@ async fn secrets_are_files_and_variables() {
     let Some(lab) = lab() else { return };
     let file = lab.directory.path().join("secret");
     fs::write(&file, "s3cret").expect("a file");
-    let secrets = Secrets::parse([format!("id=token,src={}", file.display())]).expect("a secret");
+    let mut secrets = Secrets::default();
+    secrets.insert(Secret {
+        id: "token".into(),
+        source: SecretSource::File(file),
+    });
     let before = lab.listing();
     let variable = MountSource::Secret {
         id: "token".to_owned(),
