@@ -104,10 +104,10 @@ impl Graph {
         }
         let input_digests: Vec<_> = inputs
             .iter()
-            .map(|(id, _)| self.digests[id.index()].clone())
+            .map(|(id, _)| self.digests[id.index()])
             .collect();
         let digest = crate::digest::definition(&node.op, &input_digests);
-        let key = (digest.clone(), node.no_cache);
+        let key = (digest, node.no_cache);
         if let Some(&id) = self.by_digest.get(&key) {
             return Ok(id);
         }

@@ -8,10 +8,8 @@
 //! - [`run`]: the process of a [`op::Run`] operation: mounts, network, security
 //! - [`graph`]: nodes, and the rules a graph obeys
 //! - [`digest`]: the definition digest: equal digest, equal work
-//! - [`dot`]: a picture for Graphviz
 
 pub mod digest;
-pub mod dot;
 pub mod file;
 pub mod graph;
 pub mod op;
