@@ -45,7 +45,7 @@ pub enum Error {
     #[error("{location}: not found")]
     ImageNotFound {
         /// Where it was looked for.
-        location: ImageLocation,
+        location: Box<ImageLocation>,
         /// What the user can do.
         hint: String,
     },
@@ -53,9 +53,9 @@ pub enum Error {
     #[error("{location}: no image for platform {wanted}, found {found}")]
     WrongPlatform {
         /// Where it was looked for.
-        location: ImageLocation,
+        location: Box<ImageLocation>,
         /// The platform that was asked for.
-        wanted: Platform,
+        wanted: Box<Platform>,
         /// What there is.
         found: String,
     },

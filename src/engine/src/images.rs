@@ -52,8 +52,11 @@ pub(crate) enum Origin {
 /// Images that were resolved already: each is looked up once in a process.
 #[derive(Default)]
 pub(crate) struct Resolver {
-    found: Mutex<HashMap<(ImageLocation, Platform, bool), Arc<OnceCell<Arc<BaseImage>>>>>,
+    found: Mutex<HashMap<(ImageLocation, Platform, bool), Found>>,
 }
+
+/// An image that is looked up once, however many ask for it.
+type Found = Arc<OnceCell<Arc<BaseImage>>>;
 
 impl BaseImage {
     pub fn new(
@@ -230,8 +233,8 @@ impl Parts {
         let image = BaseImage::new(record.config, blobs, None, Origin::Store, &name)?;
         if !platform.is_same(&image.config.platform()) {
             return Err(Error::WrongPlatform {
-                location: location.clone(),
-                wanted: platform.clone(),
+                location: Box::new(location.clone()),
+                wanted: Box::new(platform.clone()),
                 found: image.config.platform().to_string(),
             });
         }

@@ -118,13 +118,10 @@ impl Parts {
                 Some(draft) => draft.fork()?,
                 None => self.snapshots.fork(below.as_ref())?,
             };
-            let download = match downloads
+            let download = downloads
                 .iter()
                 .position(|(wanted, _)| *wanted == layer.diff_id)
-            {
-                Some(position) => Some(downloads.swap_remove(position).1),
-                None => None,
-            };
+                .map(|position| downloads.swap_remove(position).1);
             tracing::debug!(%chain_id, diff_id = %layer.diff_id, "unpacking");
             let (draft, blob) = self
                 .unpack_layer(image, layer, download, draft, vertex, cancel)
