@@ -20,8 +20,19 @@ use crate::walk::Item;
 /// As much of a file as is read at once.
 pub(crate) const BUFFER: usize = 256 << 10;
 
-/// A file that was changed less than this before it was read may be changed again in the same tick of the file system's clock.
-const SETTLED_NS: i64 = 2_000_000_000;
+/// Two ticks of the slowest clock that Linux stamps inodes with.
+const TICK_NS: i64 = 20_000_000;
+/// The coarsest times that file systems keep (FAT's).
+const COARSE_NS: i64 = 2_000_000_000;
+
+/// A file that was changed less than this before it was read may be changed again without a change of its times.
+fn settling_ns(changed_ns: i64) -> i64 {
+    // A file system that keeps no fractions of seconds, or rounds them, shows it by the zeros at the end.
+    match changed_ns % 1_000_000 {
+        0 => COARSE_NS,
+        _ => TICK_NS,
+    }
+}
 
 /// The digests of the contents of these entries, each with its directory; nothing for those that are no regular files.
 pub(crate) fn digests(
@@ -55,7 +66,7 @@ pub(crate) fn digests(
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    let settled = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX) - SETTLED_NS;
+    let now = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
     let hashed = parallel::map(
         &missing,
         || Reader::new(source),
@@ -68,7 +79,8 @@ pub(crate) fn digests(
     for (index, (digest, stat)) in missing.into_iter().zip(hashed) {
         digests[index] = Some(digest);
         let key = FileKey::of(&stat);
-        let is_settled = key.mtime_ns.max(key.ctime_ns) < settled;
+        // Whatever a program sets the other times to, this one tells of each change.
+        let is_settled = key.ctime_ns < now - settling_ns(key.ctime_ns);
         if is_settled && key == FileKey::of(&files[index].1.stat) {
             to_remember.push((key, digest));
         }

@@ -64,7 +64,7 @@ pub trait FileHashes: Sync {
 
 /// The digest of what was selected: names, types, modes, owners, contents, link targets and extended attributes; no times.
 ///
-/// Files that were remembered are not read. Files changed in the last two seconds are not remembered: they may change again without
+/// Files that were remembered are not read. Files changed just before are not remembered: they may change again without
 /// a change of their times.
 pub fn digest(
     source: &Source<'_>,
