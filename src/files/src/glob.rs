@@ -18,28 +18,6 @@ pub fn has_wildcard(pattern: &str) -> bool {
     false
 }
 
-/// The shortest path that means the same, by text alone (Go's `filepath.Clean`): `.` where nothing is left.
-pub(crate) fn clean(path: &str) -> String {
-    let rooted = path.starts_with('/');
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => {
-                parts.pop();
-            }
-            ".." if rooted => {}
-            part => parts.push(part),
-        }
-    }
-    let joined = parts.join("/");
-    match (rooted, joined.is_empty()) {
-        (true, _) => format!("/{joined}"),
-        (false, true) => ".".to_owned(),
-        (false, false) => joined,
-    }
-}
-
 /// A compiled pattern: `*` and `?` match within a name, `[a-z]` and `[^a-z]` a character, `\` makes the next one literal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glob {

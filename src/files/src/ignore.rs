@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use stromatekt_graph::path;
+
 use crate::error::Result;
 use crate::patterns::{Matched, PatternList};
 
@@ -102,7 +104,7 @@ fn lines(text: &str) -> Vec<String> {
             patterns.push(negation.to_owned());
             continue;
         }
-        let clean = crate::glob::clean(pattern);
+        let clean = path::clean(pattern);
         let relative = match clean.strip_prefix('/') {
             Some(rest) if !rest.is_empty() => rest,
             _ => &clean,

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
 use regex::bytes::Regex;
+use stromatekt_graph::path;
 
 use crate::error::{Error, Result};
 use crate::glob::{self, Glob};
@@ -146,7 +147,7 @@ impl Pattern {
         if text.is_empty() {
             return Ok(None);
         }
-        let clean = glob::clean(text);
+        let clean = path::clean(text);
         let (negated, pattern) = match clean.strip_prefix('!') {
             Some("") => {
                 return Err(Error::Pattern {

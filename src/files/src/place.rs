@@ -7,10 +7,10 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use stromatekt_graph::path;
 use stromatekt_kernel::{FileKind, Root, entry};
 
 use crate::error::{Error, Result};
-use crate::glob;
 use crate::owner::Ids;
 
 /// Mode and owner of directories that are made only to lead to a destination.
@@ -103,7 +103,7 @@ pub(crate) struct Destination<'a> {
 impl<'a> Destination<'a> {
     pub fn new(into: &'a Root, path: &str, link: bool, new: NewDirectory) -> Self {
         let is_directory = path.ends_with('/') || path.ends_with("/.");
-        let path = glob::clean(&format!("/{path}"));
+        let path = path::clean(&format!("/{path}"));
         let path = PathBuf::from(path.trim_start_matches('/'));
         let is_there = is_directory || path.as_os_str().is_empty();
         Self {

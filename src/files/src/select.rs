@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use stromatekt_graph::file::Copy;
+use stromatekt_graph::path;
 use stromatekt_kernel::{FileKind, Root, Stat};
 
 use crate::error::{Error, Result};
@@ -128,7 +129,7 @@ fn select_with_parents(
     taken: &mut Vec<Taken>,
 ) -> Result<()> {
     let (above, kept) = pattern.split_once("/./").unwrap_or((".", pattern));
-    let kept = glob::clean(&format!("/{kept}"));
+    let kept = path::clean(&format!("/{kept}"));
     let kept = kept.trim_start_matches('/');
     let choice = Choice {
         include: Some(PatternList::new([kept])?),
@@ -163,7 +164,7 @@ struct Match {
 
 /// What a path or a pattern leads to, by name.
 fn matches(source: &Source<'_>, pattern: &str) -> Result<Vec<Match>> {
-    let pattern = glob::clean(&format!("/{pattern}"));
+    let pattern = path::clean(&format!("/{pattern}"));
     let components: Vec<&str> = pattern.split('/').filter(|part| !part.is_empty()).collect();
     let wild = components.iter().position(|part| glob::has_wildcard(part));
     let (prefix, rest) = components.split_at(wild.unwrap_or(components.len()));

@@ -4,15 +4,17 @@
 //! were added before it, so a graph has no cycles by construction and node order is a topological order.
 //!
 //! - [`op`]: the operations and what flows along their edges
-//! - [`file`]: the actions of a [`op::File`] operation (copy, make a directory)
+//! - [`mod@file`]: the actions of a [`op::File`] operation (copy, make a directory)
 //! - [`run`]: the process of a [`op::Run`] operation: mounts, network, security
 //! - [`graph`]: nodes, and the rules a graph obeys
 //! - [`digest`]: the definition digest: equal digest, equal work
+//! - [`path`]: paths as operations have them
 
 pub mod digest;
 pub mod file;
 pub mod graph;
 pub mod op;
+pub mod path;
 pub mod run;
 
 pub use graph::{Graph, GraphError, Node, NodeId, Origin};
