@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands;
 
-/// Builds OCI images from Dockerfiles: independent steps at the same time, on btrfs snapshots, without a daemon.
+/// Build OCI images from Dockerfiles: independent steps at the same time, on btrfs snapshots, without a daemon.
 #[derive(Debug, Parser)]
 #[command(name = "stromatekt", version, args_override_self = true)]
 pub struct Cli {
@@ -30,7 +30,7 @@ pub enum Command {
     /// Build an image from a Dockerfile
     #[command(visible_alias = "b")]
     Build(Box<commands::build::Args>),
-    /// Load, list, show, name, save and remove images
+    /// Load, save, list, show, name and remove images
     #[command(subcommand)]
     Image(Image),
     /// Look after the state directory
@@ -48,9 +48,9 @@ pub enum Image {
     /// List images
     #[command(visible_alias = "list")]
     Ls(commands::image_ls::Args),
-    /// Show everything about images as JSON
+    /// Show what is known of images, as JSON
     Inspect(commands::image_inspect::Args),
-    /// Give an image one more name
+    /// Give an image another name
     Tag(commands::image_tag::Args),
     /// Remove names, and images with their last name
     #[command(visible_alias = "remove")]

@@ -209,6 +209,17 @@ impl Error {
         }
     }
 
+    /// Nothing, or all that went wrong.
+    ///
+    /// # Errors
+    /// When something did.
+    pub fn all(errors: Vec<Self>) -> Result<()> {
+        match errors.is_empty() {
+            true => Ok(()),
+            false => Err(Self::Several(errors)),
+        }
+    }
+
     /// A text that is no Dockerfile, or one that cannot be built.
     pub fn dockerfile(error: &stromatekt_dockerfile::Error, text: DockerfileText) -> Self {
         Self::Dockerfile {

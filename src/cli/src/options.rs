@@ -13,46 +13,51 @@ use stromatekt_oci::reference::ImageReference;
 use crate::progress::Mode;
 use crate::unsupported::Unsupported;
 
+const REPEATABLE: &str = "--tag, --build-arg, --build-context, --label, --secret, --ssh, --add-host, --allow, --no-cache-filter and --output \
+may be given several times.";
+
 /// The options of `build`.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = REPEATABLE)]
 pub struct Args {
     /// A directory, a git repository, the URL of a tar or Dockerfile, or `-`: a tar or Dockerfile on standard input
     #[arg(value_name = "CONTEXT")]
     pub context: OsString,
-    /// The Dockerfile [default: CONTEXT/Dockerfile]; `-` reads standard input
+    /// The Dockerfile, or `-` for standard input [default: CONTEXT/Dockerfile]
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<OsString>,
-    /// Name of the image; may be given several times
+    /// Name of the image
     #[arg(short, long = "tag", value_name = "NAME[:TAG]", value_parser = tag)]
     pub tags: Vec<ImageReference>,
-    /// The stage to build [default: the last one]
+    /// Stage to build [default: the last one]
     #[arg(long, value_name = "STAGE")]
     pub target: Option<String>,
-    /// Value of an ARG; without `=VALUE`, of the environment
+    /// Value of an ARG; without =VALUE, that of the environment
     #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
     pub build_args: Vec<String>,
-    /// More files: a directory, docker-image://NAME, oci-layout://PATH, target:STAGE, a git repository or URL
+    /// What NAME is in FROM and --from: a directory, docker-image://IMAGE, oci-layout://PATH, target:STAGE, a git
+    /// repository or URL
     #[arg(long = "build-context", value_name = "NAME=WHERE")]
     pub build_contexts: Vec<String>,
-    /// Label of the image, over those of the Dockerfile
+    /// Label of the image; wins over the Dockerfile's
     #[arg(long = "label", value_name = "NAME[=VALUE]")]
     pub labels: Vec<String>,
-    /// File or variable that steps may read with `RUN --mount=type=secret`
+    /// File or variable for `RUN --mount=type=secret`
     #[arg(long = "secret", value_name = "id=ID[,src=FILE|env=NAME]")]
     pub secrets: Vec<String>,
-    /// Agent that steps may use with `RUN --mount=type=ssh`
+    /// Agent for `RUN --mount=type=ssh`
     #[arg(long = "ssh", value_name = "default|ID[=SOCKET]")]
     pub ssh: Vec<String>,
-    /// The platform of the image [default: this machine's]
+    /// Platform of the image [default: this machine's]
     #[arg(long = "platform", value_name = "OS/ARCH", value_delimiter = ',')]
     pub platforms: Vec<Platform>,
-    /// The network of steps that do not choose one: default, host or none
+    /// Network of steps that do not choose one: default, host or none
     #[arg(long, value_name = "NETWORK", default_value = "default", value_parser = network, hide_default_value = true)]
     pub network: Network,
-    /// One more line of /etc/hosts in steps
+    /// Line for /etc/hosts in steps
     #[arg(long = "add-host", value_name = "HOST:IP", value_parser = host)]
     pub hosts: Vec<(String, IpAddr)>,
-    /// Permission for steps that ask for it: network.host or security.insecure
+    /// Grant what steps ask for: network.host or security.insecure
     #[arg(long, value_name = "PERMISSION", value_parser = entitlement)]
     pub allow: Vec<Entitlement>,
     /// Look for newer base images in their registries
@@ -61,36 +66,38 @@ pub struct Args {
     /// Run every step anew
     #[arg(long, action = ArgAction::Set, value_parser = go_bool, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
     pub no_cache: bool,
-    /// Run the steps of this stage anew
+    /// Run every step of this stage anew
     #[arg(long, value_name = "STAGE", value_delimiter = ',')]
     pub no_cache_filter: Vec<String>,
     /// Where the image goes [default: the local store]: type=oci|docker|tar|local|image|registry|cacheonly[,dest=FILE],
     /// a directory, or `-` for a tar on standard output
     #[arg(short, long = "output", value_name = "OUTPUT")]
     pub outputs: Vec<String>,
-    /// The same as --output type=registry
+    /// Push to the registries of the image's names, as --output type=registry does
     #[arg(long, action = ArgAction::Set, value_parser = go_bool, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
     pub push: bool,
-    /// The local store too, beside other outputs
+    /// Put the image into the local store, too, where it goes elsewhere
     #[arg(long, action = ArgAction::Set, value_parser = go_bool, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
     pub load: bool,
-    /// File for the image's id
+    /// Write the image's id into this file
     #[arg(long, value_name = "FILE")]
     pub iidfile: Option<PathBuf>,
-    /// File for the image's digests and names, as JSON
+    /// Write the image's digests and names into this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub metadata_file: Option<PathBuf>,
-    /// How progress is shown
+    /// How progress is shown: auto (tty on a terminal, else plain), tty, plain, rawjson (as BuildKit's clients write it), or
+    /// quiet (as --quiet)
     #[arg(
         long,
         value_name = "MODE",
         value_enum,
         default_value = "auto",
         env = "BUILDKIT_PROGRESS",
-        hide_env = true
+        hide_env_values = true,
+        hide_possible_values = true
     )]
     pub progress: Mode,
-    /// Print the image's id alone; nothing where an output goes to standard output
+    /// Show no progress, and print the image's id unless an output goes to standard output
     #[arg(short, long, action = ArgAction::Set, value_parser = go_bool, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
     pub quiet: bool,
     /// What docker has and this has not.

@@ -57,7 +57,8 @@ pub trait Display: Send {
 /// How progress is shown (`--progress`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mode {
-    /// tty on a terminal, else plain.
+    /// tty on a terminal, else plain. An empty variable means it, too.
+    #[value(alias = "")]
     Auto,
     /// A live display; plain where standard error is no terminal.
     Tty,

@@ -32,8 +32,5 @@ pub fn run(root: &Path, args: &Args) -> Result<()> {
     let text = serde_json::to_string_pretty(&found)
         .map_err(|error| Error::file("write to", "standard output")(error.into()))?;
     print(&format!("{text}\n"))?;
-    match errors.is_empty() {
-        true => Ok(()),
-        false => Err(Error::Several(errors)),
-    }
+    Error::all(errors)
 }

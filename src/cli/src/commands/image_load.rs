@@ -17,16 +17,16 @@ use crate::progress::{Mode, watch::Watch};
 /// The options.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// An OCI layout or its tar, a docker archive, or a root filesystem tar [default: standard input]
+    /// The layout, archive or tar [default: standard input]
     #[arg(value_name = "PATH", conflicts_with = "input")]
     path: Option<PathBuf>,
     /// The same as PATH
     #[arg(short, long, value_name = "PATH")]
     input: Option<PathBuf>,
-    /// Name of the image, instead of those that the file gives
+    /// Name of the image, instead of those in the file
     #[arg(long, value_name = "NAME[:TAG]")]
     name: Option<ImageReference>,
-    /// Print nothing but what is loaded
+    /// Show no progress
     #[arg(short, long)]
     quiet: bool,
 }

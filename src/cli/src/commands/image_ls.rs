@@ -29,8 +29,8 @@ pub struct Args {
     /// Print ids in full
     #[arg(long)]
     no_trunc: bool,
-    /// How they are printed
-    #[arg(long, value_enum, default_value = "table")]
+    /// table, or json (an object a line)
+    #[arg(long, value_enum, default_value = "table", hide_possible_values = true)]
     format: Format,
 }
 

@@ -29,10 +29,7 @@ pub fn run(root: &Path, args: &Args) -> Result<()> {
             Err(error) => errors.push(error.into()),
         }
     }
-    match errors.is_empty() {
-        true => Ok(()),
-        false => Err(Error::Several(errors)),
-    }
+    Error::all(errors)
 }
 
 fn told(removed: &Removed) -> String {

@@ -13,11 +13,16 @@ pub struct Args {
     /// Names or ids of images
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<String>,
-    /// The file [default: standard output]; with --format oci a directory becomes an OCI layout
+    /// The file, or a directory with --format oci [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// What is written
-    #[arg(long, value_enum, default_value = "docker")]
+    /// docker (an archive as `docker save` writes it) or oci (an OCI layout)
+    #[arg(
+        long,
+        value_enum,
+        default_value = "docker",
+        hide_possible_values = true
+    )]
     format: Format,
 }
 

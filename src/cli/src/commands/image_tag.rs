@@ -12,7 +12,7 @@ use crate::error::Result;
 pub struct Args {
     /// Name or id of an image
     image: String,
-    /// The new name, which another image loses
+    /// The new name; an image that has it loses it
     #[arg(value_name = "NAME[:TAG]")]
     name: ImageReference,
 }
