@@ -1,7 +1,9 @@
 //! One build: each node that the export needs is a task, which waits for its inputs and then does its work.
 
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use stromatekt_graph::{Graph, Node, NodeId, Op};
 use stromatekt_store::{DiffRecord, TreeId};
@@ -58,6 +60,8 @@ pub(crate) struct Build {
     vertices: Vec<OnceLock<Vertex>>,
     started: Vec<AtomicBool>,
     first_error: OnceLock<Arc<Error>>,
+    /// The paths that steps of this build touched which copied files, by the trees before and after.
+    touched: Mutex<HashMap<(Option<TreeId>, TreeId), Arc<BTreeSet<PathBuf>>>>,
 }
 
 impl Build {
@@ -87,6 +91,7 @@ impl Build {
             vertices: (0..count).map(|_| OnceLock::new()).collect(),
             started: (0..count).map(|_| AtomicBool::new(false)).collect(),
             first_error: OnceLock::new(),
+            touched: Mutex::default(),
         });
         let mut tasks = JoinSet::new();
         for &id in &needed {
@@ -174,6 +179,18 @@ impl Build {
                 .collect();
             self.events.vertex(&node.label, inputs, node.origin.clone())
         })
+    }
+
+    /// The paths at which two trees may differ, where a step of this build made one of the other.
+    pub fn touched(&self, lower: Option<TreeId>, upper: TreeId) -> Option<Arc<BTreeSet<PathBuf>>> {
+        let touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        touched.get(&(lower, upper)).cloned()
+    }
+
+    /// Remembers where a step changed its tree.
+    pub fn has_touched(&self, lower: Option<TreeId>, upper: TreeId, paths: BTreeSet<PathBuf>) {
+        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        touched.insert((lower, upper), Arc::new(paths));
     }
 
     /// Tells that a node's vertex starts, unless it has.

@@ -4,6 +4,8 @@
 //! from the tree of another step, by the content of what it takes: a stage that ran again and made the same files changes nothing for those
 //! who copy them.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use stromatekt_files::{Content, Owners, Selection, Source};
@@ -19,6 +21,7 @@ use crate::contexts::{ContextTree, content_digest};
 use crate::engine::Parts;
 use crate::error::{Error, Result};
 use crate::events::Outcome;
+use crate::images::empty_tree;
 use crate::limits::blocking;
 use crate::remote::Download;
 use crate::snapshots::{Draft, Tree};
@@ -100,13 +103,14 @@ impl Build {
                 .await?;
         }
         let root = self.tree(root).await?;
+        let below = Some(root_id).filter(|id| *id != empty_tree());
         let _turn = self.parts.limits.disk(&self.cancel).await?;
         self.start(id);
         let (parts, build) = (Arc::clone(&self.parts), Arc::clone(self));
         let actions = file.actions.clone();
         let tree = blocking(move || {
             let draft = parts.snapshots.fork(root.as_ref())?;
-            let is_stable = parts
+            let (is_stable, touched) = parts
                 .act(&draft, &actions, &taken)
                 .map_err(|error| parts.snapshots.explain(error))?;
             if build.cancel.is_cancelled() {
@@ -118,7 +122,9 @@ impl Build {
             };
             if !is_stable {
                 // Files changed while they were copied: the result is not what the key says.
-                return draft.keep_as(unique());
+                let tree = draft.keep_as(unique())?;
+                build.has_touched(below, tree.id, touched);
+                return Ok(tree);
             }
             // Doing it again on demand must do again what depends on it.
             let tree_id = if looks_up {
@@ -127,6 +133,9 @@ impl Build {
                 unique()
             };
             let tree = draft.keep_as_step(&key, tree_id, !looks_up)?;
+            if tree.id == tree_id {
+                build.has_touched(below, tree_id, touched);
+            }
             if let Some(by_content) = by_content {
                 parts
                     .store
@@ -221,14 +230,21 @@ impl Build {
 }
 
 impl Parts {
-    /// Does the actions in order. Whether all that was copied was still what it was when its digest was computed.
-    fn act(&self, draft: &Draft, actions: &[FileAction], taken: &[Taken]) -> Result<bool> {
+    /// Does the actions in order. Whether all that was copied was still what it was when its digest was computed; and where the tree
+    /// may have changed.
+    fn act(
+        &self,
+        draft: &Draft,
+        actions: &[FileAction],
+        taken: &[Taken],
+    ) -> Result<(bool, BTreeSet<PathBuf>)> {
         let into = draft.root()?;
         let mut is_stable = true;
+        let mut touched = BTreeSet::new();
         for (action, taken) in actions.iter().zip(taken) {
             let copy = match action {
                 FileAction::MakeDirectory { path, owner } => {
-                    stromatekt_files::make_directory(&into, path, owner)?;
+                    touched.insert(stromatekt_files::make_directory(&into, path, owner)?);
                     continue;
                 }
                 FileAction::Copy(copy) => copy,
@@ -260,8 +276,9 @@ impl Parts {
                 _ => return Err(wrong_kind()),
             }?;
             is_stable &= copied.unstable.is_empty();
+            touched.extend(copied.touched);
         }
-        Ok(is_stable)
+        Ok((is_stable, touched))
     }
 
     fn make_room(&self, selection: &Selection) -> Result<()> {

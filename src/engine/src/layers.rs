@@ -1,6 +1,8 @@
 //! Layers of a build: the difference of two trees, packed to learn its diff_id and, where an output needs it, into a blob.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -47,6 +49,8 @@ impl Build {
             None => None,
         };
         let upper = self.tree(&upper).await?.ok_or_else(wrong_kind)?;
+        // It saves the kernel from writing out the files of the tree before it compares.
+        let touched = self.touched(lower_id, upper_id);
         let _turn = self.parts.limits.disk(&self.cancel).await?;
         let build = Arc::clone(self);
         blocking(move || {
@@ -54,6 +58,7 @@ impl Build {
                 lower: lower.as_ref(),
                 upper: &upper,
                 epoch,
+                touched: touched.as_deref(),
             };
             let made = build.parts.pack(trees, compression, &build.cancel)?;
             let record = DiffRecord {
@@ -126,6 +131,7 @@ impl Parts {
             lower: lower.as_ref(),
             upper: &upper,
             epoch: record.epoch,
+            touched: None,
         };
         let (packed, blob, size) = self.pack_blob(trees, compression, cancel)?;
         if packed.diff_id != *diff_id {
@@ -165,7 +171,9 @@ impl Parts {
     }
 
     fn pack_into<W: Write + Send>(&self, trees: Trees<'_>, out: W) -> Result<(Packed, W)> {
-        let changes = self.snapshots.diff(trees.lower, trees.upper)?;
+        let changes = self
+            .snapshots
+            .diff(trees.lower, trees.upper, trees.touched)?;
         let root = self.snapshots.root(Some(trees.upper))?;
         let options = PackOptions {
             latest_time: trees.epoch,
@@ -182,6 +190,8 @@ struct Trees<'a> {
     upper: &'a Tree,
     /// The latest time that entries of the layer have.
     epoch: Option<i64>,
+    /// The paths at which they may differ, where that is known.
+    touched: Option<&'a BTreeSet<PathBuf>>,
 }
 
 /// A writer that refuses more once the build is stopped.

@@ -1,6 +1,6 @@
 //! Trees in their snapshots: found by id, forked into drafts, sealed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -89,11 +89,21 @@ impl Snapshots {
         })
     }
 
-    /// Where two trees differ.
-    pub fn diff(&self, lower: Option<&Tree>, upper: &Tree) -> Result<Changeset> {
-        Ok(self
-            .backend
-            .diff(lower.map(|tree| &tree.snapshot), &upper.snapshot)?)
+    /// Where two trees differ; `touched` are the paths at which they may, where that is known.
+    pub fn diff(
+        &self,
+        lower: Option<&Tree>,
+        upper: &Tree,
+        touched: Option<&BTreeSet<PathBuf>>,
+    ) -> Result<Changeset> {
+        let lower = lower.map(|tree| &tree.snapshot);
+        let Some(paths) = touched else {
+            return Ok(self.backend.diff(lower, &upper.snapshot)?);
+        };
+        let changes = self.backend.diff_at(lower, &upper.snapshot, paths)?;
+        // What was not told would be missing in the layer: each test that copies files tests this.
+        debug_assert_eq!(changes, self.backend.diff(lower, &upper.snapshot)?);
+        Ok(changes)
     }
 
     /// Makes sure that so many bytes fit.

@@ -1,9 +1,10 @@
 //! Archives that ADD unpacks.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use stromatekt_kernel::{Root, entry};
 use stromatekt_oci::decompress;
@@ -13,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::owner::Ids;
 use crate::place::{Destination, NewDirectory};
 use crate::select::{self, Owners, Source, TakenContent};
-use crate::tree::{Copier, Top};
+use crate::tree::{self, Copier, Top};
 use crate::write::Style;
 
 /// Whether a file is a tar archive, maybe compressed, as BuildKit sees it: there is a first entry that can be read.
@@ -29,13 +30,14 @@ pub(crate) fn is_archive(mut file: &File) -> bool {
     file.seek(SeekFrom::Start(0)).is_ok() && has_entry
 }
 
-/// Unpacks an archive into the destination, which is a directory then. `--chmod` means nothing to it; an owner becomes that of all entries.
+/// Unpacks an archive into the destination, which is a directory then, and tells which paths that made or altered. `--chmod` means
+/// nothing to it; an owner becomes that of all entries.
 pub(crate) fn unpack(
     file: &File,
     path: &Path,
     destination: &mut Destination<'_>,
     owner: Option<Ids>,
-) -> Result<()> {
+) -> Result<BTreeSet<PathBuf>> {
     let new = NewDirectory { mode: 0o755, owner };
     let target = destination.directory(new)?;
     let into = destination.into;
@@ -47,7 +49,7 @@ pub(crate) fn unpack(
     let staged = stage(file, path, into, &name, &target, owner);
     let removed =
         entry::remove_tree_at(into, &name).map_err(Error::write("remove", Path::new(&name)));
-    staged.and(removed)
+    removed.and(staged)
 }
 
 fn unpack_into(
@@ -56,16 +58,22 @@ fn unpack_into(
     into: &Root,
     target: &Path,
     owner: Option<Ids>,
-) -> Result<()> {
+) -> Result<BTreeSet<PathBuf>> {
     let options = UnpackOptions {
         whiteouts: Whiteouts::Literal,
         into: target.to_owned(),
         owner: owner.map(|ids| (ids.uid, ids.gid)),
+        list_changes: true,
         ..UnpackOptions::default()
     };
     let (_, reader) = decompress(file).map_err(Error::read(path))?;
     match stromatekt_oci::unpack::unpack(reader, into, &options) {
-        Ok(_) => Ok(()),
+        Ok(unpacked) => {
+            let mut touched = unpacked.changes.changed;
+            touched.extend(unpacked.changes.removed);
+            touched.insert(target.to_owned());
+            Ok(touched)
+        }
         Err(error) => Err(Error::Unpack {
             path: path.to_owned(),
             source: Box::new(error),
@@ -81,7 +89,7 @@ fn stage(
     name: &OsString,
     target: &Path,
     owner: Option<Ids>,
-) -> Result<()> {
+) -> Result<BTreeSet<PathBuf>> {
     unpack_into(file, path, into, Path::new(name), owner)?;
     let failed = Error::write("open the directory", Path::new(name));
     let staged = into.subtree(name).map_err(failed)?;
@@ -92,7 +100,7 @@ fn stage(
     };
     let taken = select::all(&source, ".")?;
     let TakenContent::Directory(folders) = &taken.content else {
-        return Ok(());
+        return Ok(BTreeSet::new());
     };
     let copier = Copier {
         source: &source,
@@ -107,7 +115,8 @@ fn stage(
         },
         unstable: Default::default(),
     };
-    copier.directory(&taken.path, folders, target, Top::Kept)
+    copier.directory(&taken.path, folders, target, Top::Kept)?;
+    Ok(tree::places(folders, target).collect())
 }
 
 /// Makes a directory with a name that the root of the tree does not have.

@@ -1,5 +1,6 @@
 //! Copies into a tree, as BuildKit's file operation does (`solver/llbsolver/file`, `tonistiigi/fsutil/copy`).
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use crate::mode::ModeChange;
 use crate::owner::Owner;
 use crate::place::{Destination, NewDirectory};
 use crate::select::{Owners, Selection, Source, Taken, TakenContent};
-use crate::tree::{Copier, Top};
+use crate::tree::{self, Copier, Top};
 use crate::walk::Item;
 use crate::write::{Place, Style};
 
@@ -50,6 +51,9 @@ pub enum Content<'a> {
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Copied {
+    /// The paths at which the tree may differ from before, without symbolic links: outermost ones at least. Directories above them may have
+    /// been made or altered as well.
+    pub touched: BTreeSet<PathBuf>,
     /// Sources whose content changed between their selection and their copy: the result is not the one that their digest stands for,
     /// and must not be remembered as such.
     pub unstable: Vec<PathBuf>,
@@ -92,10 +96,12 @@ pub fn copy(content: Content<'_>, copy: &Copy, into: &Root) -> Result<Copied> {
                 style: style(source.owners),
                 unstable: Default::default(),
             };
+            let mut touched = BTreeSet::new();
             for taken in &selection.taken {
-                copy_taken(&copier, taken, copy, &mut destination)?;
+                copy_taken(&copier, taken, copy, &mut destination, &mut touched)?;
             }
             Ok(Copied {
+                touched,
                 unstable: copier.unstable(),
             })
         }
@@ -105,8 +111,8 @@ pub fn copy(content: Content<'_>, copy: &Copy, into: &Root) -> Result<Copied> {
             modified,
         } => {
             let file = File::open(path).map_err(Error::read(path))?;
-            if copy.unpack == Unpack::Always && archive::is_archive(&file) {
-                archive::unpack(&file, path, &mut destination, owner)?;
+            let touched = if copy.unpack == Unpack::Always && archive::is_archive(&file) {
+                archive::unpack(&file, path, &mut destination, owner)?
             } else {
                 let mut stat = entry::stat_fd(&file).map_err(Error::read(path))?;
                 stat.mode = BLOB_MODE;
@@ -114,15 +120,21 @@ pub fn copy(content: Content<'_>, copy: &Copy, into: &Root) -> Result<Copied> {
                 let mut buffer = vec![0; BUFFER];
                 at(&mut destination, name, |to| {
                     style(Owners::Root).copy_file((&file, &stat, path), to, &mut buffer)
-                })?;
-            }
-            Ok(Copied::default())
+                })?
+            };
+            Ok(Copied {
+                touched,
+                ..Copied::default()
+            })
         }
         Content::Inline { name, content } => {
-            at(&mut destination, name, |to| {
+            let touched = at(&mut destination, name, |to| {
                 style(Owners::Root).write_file(content, INLINE_MODE, to)
             })?;
-            Ok(Copied::default())
+            Ok(Copied {
+                touched,
+                ..Copied::default()
+            })
         }
     }
 }
@@ -132,10 +144,12 @@ fn copy_taken(
     taken: &Taken,
     copy: &Copy,
     destination: &mut Destination<'_>,
+    touched: &mut BTreeSet<PathBuf>,
 ) -> Result<()> {
     let stat = match &taken.content {
         TakenContent::Directory(folders) => {
             let target = destination.place(&taken.name, true)?;
+            touched.extend(tree::places(folders, &target));
             return copier.directory(&taken.path, folders, &target, Top::Kept);
         }
         TakenContent::File(stat) => *stat,
@@ -148,7 +162,8 @@ fn copy_taken(
         let dir = taken.path.parent().unwrap_or(Path::new(""));
         let (file, found) = Reader::new(copier.source).open(dir, &item)?;
         if archive::is_archive(&file) {
-            archive::unpack(&file, &taken.path, destination, copier.style.owner)?;
+            let owner = copier.style.owner;
+            touched.extend(archive::unpack(&file, &taken.path, destination, owner)?);
             let after = entry::stat_fd(&file).map_err(Error::read(&taken.path))?;
             if [found, after]
                 .iter()
@@ -160,15 +175,17 @@ fn copy_taken(
         }
     }
     let target = destination.place(&taken.name, false)?;
-    copier.single(taken, &item, &target)
+    copier.single(taken, &item, &target)?;
+    touched.insert(target);
+    Ok(())
 }
 
-/// Makes a file with this name at the destination.
+/// Makes a file with this name at the destination, and tells where that is.
 fn at(
     destination: &mut Destination<'_>,
     name: &str,
     make: impl FnOnce(Place<'_>) -> Result<()>,
-) -> Result<()> {
+) -> Result<BTreeSet<PathBuf>> {
     let path = destination.place(OsStr::new(name), false)?;
     let opened = destination.into.open_parent(&path);
     let (dir, name) = opened.map_err(Error::write("write", &path))?;
@@ -176,5 +193,6 @@ fn at(
         dir: &dir,
         name: &name,
         path: &path,
-    })
+    })?;
+    Ok(BTreeSet::from([path]))
 }

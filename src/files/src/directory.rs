@@ -1,21 +1,26 @@
 //! Makes a directory of a tree with all its parents, as WORKDIR does.
 
+use std::path::PathBuf;
+
 use stromatekt_kernel::Root;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::owner::Owner;
 use crate::place::{self, NewDirectory};
 
-/// Makes the directory and its parents with mode 0755, following symbolic links beneath the root; what exists stays as it is.
+/// Makes the directory and its parents with mode 0755, following symbolic links beneath the root; what exists stays as it is. Tells where the
+/// directory is, without symbolic links.
 ///
 /// The owner (`user[:group]`, root where empty) is looked up in the tree and gets what is made.
-pub fn make_directory(tree: &Root, path: &str, owner: &str) -> Result<()> {
+pub fn make_directory(tree: &Root, path: &str, owner: &str) -> Result<PathBuf> {
     let owner = match owner {
         "" => None,
         text => Some(Owner::parse(text)?.resolve(tree)?),
     };
     let new = NewDirectory { mode: 0o755, owner };
-    place::directory(tree, path.as_ref(), new)
+    place::directory(tree, path.as_ref(), new)?;
+    tree.resolve(path)
+        .map_err(Error::write("find", path.as_ref()))
 }
 
 #[cfg(test)]

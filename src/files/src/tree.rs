@@ -60,6 +60,19 @@ pub fn copy_tree(source: &Source<'_>, path: &str, into: &Root) -> Result<()> {
     }
 }
 
+/// The paths that a copy of these directories into the one at `target` makes or alters.
+pub(crate) fn places(folders: &[Folder], target: &Path) -> impl Iterator<Item = PathBuf> {
+    folders.iter().flat_map(|folder| {
+        let dir = target.join(&folder.path);
+        let items: Vec<PathBuf> = folder
+            .items
+            .iter()
+            .map(|item| dir.join(&item.name))
+            .collect();
+        std::iter::once(dir).chain(items)
+    })
+}
+
 /// What becomes of the directory that the contents of another are put into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Top {

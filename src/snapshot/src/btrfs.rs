@@ -7,7 +7,7 @@
 //!
 //! Nobody but root comes into `snapshots`: what a build makes there may be setuid.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -159,10 +159,26 @@ impl Btrfs {
         btrfs::sync_and_clean(&self.dir).map_err(Error::file("sync", &self.path))
     }
 
+    /// Compares two trees: at `paths`, or where the kernel says that they differ.
     fn compare(
         &self,
         lower: Option<&SnapshotName>,
         upper: &SnapshotName,
+        paths: Option<&BTreeSet<PathBuf>>,
+    ) -> Result<Changeset> {
+        self.compare_at(lower, upper, paths)?
+            .map_err(|Failure { path, source }| Error::Compare {
+                name: upper.clone(),
+                path,
+                source,
+            })
+    }
+
+    fn compare_at(
+        &self,
+        lower: Option<&SnapshotName>,
+        upper: &SnapshotName,
+        paths: Option<&BTreeSet<PathBuf>>,
     ) -> Result<Result<Changeset, Failure>> {
         let (upper_dir, upper_info) = self.sealed(upper)?;
         let tree = |dir: &OwnedFd, name| {
@@ -177,8 +193,10 @@ impl Btrfs {
         };
         let (lower_dir, lower_info) = self.sealed(lower)?;
         let lower_tree = tree(&lower_dir, lower)?;
-        let hints = match self.descends(&upper_info, &lower_info)? {
-            true => {
+        let descends = self.descends(&upper_info, &lower_info)?;
+        let hints = match paths {
+            Some(paths) if descends => compare::at_paths(paths),
+            None if descends => {
                 let mut replay = Replay::new();
                 let malformed = send_stream::StreamError::Malformed;
                 send_stream::compare(&upper_dir, lower_info.id, |command| {
@@ -190,7 +208,7 @@ impl Btrfs {
                 })?;
                 replay.finish()
             }
-            false => compare::anywhere(),
+            _ => compare::anywhere(),
         };
         Ok(compare::changeset(&lower_tree, &upper_tree, &hints))
     }
@@ -237,12 +255,16 @@ impl Snapshotter for Btrfs {
     }
 
     fn diff(&self, lower: Option<&SnapshotName>, upper: &SnapshotName) -> Result<Changeset> {
-        self.compare(lower, upper)?
-            .map_err(|Failure { path, source }| Error::Compare {
-                name: upper.clone(),
-                path,
-                source,
-            })
+        self.compare(lower, upper, None)
+    }
+
+    fn diff_at(
+        &self,
+        lower: Option<&SnapshotName>,
+        upper: &SnapshotName,
+        paths: &BTreeSet<PathBuf>,
+    ) -> Result<Changeset> {
+        self.compare(lower, upper, Some(paths))
     }
 
     fn remove(&self, name: &SnapshotName) -> Result<()> {

@@ -45,6 +45,18 @@ pub(crate) fn changeset(lower: &Root, upper: &Root, hints: &Hints) -> Result<Cha
     Ok(comparison.finish())
 }
 
+/// The hints for two trees that differ at most at these paths, which are outermost ones at least, and at the directories above them.
+pub(crate) fn at_paths(paths: &BTreeSet<PathBuf>) -> Hints {
+    let mut hints = Hints::new();
+    for path in paths {
+        for above in path.ancestors().skip(1) {
+            hints.entry(above.to_owned()).or_default();
+        }
+        hints.entry(path.clone()).or_default().content = true;
+    }
+    hints
+}
+
 /// The hints for two trees of which nothing is known: they may differ at any path.
 pub(crate) fn anywhere() -> Hints {
     let hint = Hint {

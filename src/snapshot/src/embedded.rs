@@ -11,6 +11,7 @@
 //! never longer than what it holds plus most of what the disk has free; it grows when that becomes more; and before a snapshot is
 //! forked, the disk is looked at.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
@@ -332,6 +333,15 @@ impl Snapshotter for Embedded {
 
     fn diff(&self, lower: Option<&SnapshotName>, upper: &SnapshotName) -> Result<Changeset> {
         self.snapshots.diff(lower, upper)
+    }
+
+    fn diff_at(
+        &self,
+        lower: Option<&SnapshotName>,
+        upper: &SnapshotName,
+        paths: &BTreeSet<PathBuf>,
+    ) -> Result<Changeset> {
+        self.snapshots.diff_at(lower, upper, paths)
     }
 
     fn remove(&self, name: &SnapshotName) -> Result<()> {

@@ -1,5 +1,6 @@
 //! What every backend of snapshots can do.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use stromatekt_oci::changeset::Changeset;
@@ -28,6 +29,14 @@ pub trait Snapshotter: Send + Sync {
     /// they follow from changes inside; BuildKit's differ does the same.) When one name of a file is changed, all its names are,
     /// so that a layer can keep them linked. The root directory itself, the empty path, may be among the changed ones.
     fn diff(&self, lower: Option<&SnapshotName>, upper: &SnapshotName) -> Result<Changeset>;
+
+    /// As [`diff`](Self::diff), of trees that are known to differ only at and below `paths`, and at the directories above them.
+    fn diff_at(
+        &self,
+        lower: Option<&SnapshotName>,
+        upper: &SnapshotName,
+        paths: &BTreeSet<PathBuf>,
+    ) -> Result<Changeset>;
 
     /// Removes the snapshot, sealed or not; that there is none is fine. Its space is free some time after.
     fn remove(&self, name: &SnapshotName) -> Result<()>;
