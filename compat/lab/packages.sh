@@ -7,7 +7,8 @@ packages=(
   gcc libc6-dev                                               # cargo links, and builds SQLite and zstd, with these
   busybox-static mmdebstrap                                   # the base images are made of these
   skopeo umoci buildah docker.io docker-registry              # the images are shown to these
-  python3 bzip2 xz-utils                                          # compat/bench
+  python3                                                     # compat/bench
+  bzip2 xz-utils                                              # the tests make archives with these
 )
 
 missing=()
