@@ -61,8 +61,11 @@ pub(crate) struct Build {
     started: Vec<AtomicBool>,
     first_error: OnceLock<Arc<Error>>,
     /// The paths that steps of this build touched which copied files, by the trees before and after.
-    touched: Mutex<HashMap<(Option<TreeId>, TreeId), Arc<BTreeSet<PathBuf>>>>,
+    touched: Mutex<HashMap<TreePair, Arc<BTreeSet<PathBuf>>>>,
 }
+
+/// A tree, and the one that was made of it; of nothing where the first is none.
+type TreePair = (Option<TreeId>, TreeId);
 
 impl Build {
     /// Does what `request` asks for. When it returns, whether well or not, none of its tasks and processes is left.

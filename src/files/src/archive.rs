@@ -64,7 +64,6 @@ fn unpack_into(
         into: target.to_owned(),
         owner: owner.map(|ids| (ids.uid, ids.gid)),
         list_changes: true,
-        ..UnpackOptions::default()
     };
     let (_, reader) = decompress(file).map_err(Error::read(path))?;
     match stromatekt_oci::unpack::unpack(reader, into, &options) {
