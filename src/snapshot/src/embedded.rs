@@ -289,7 +289,8 @@ impl Place {
 
 /// Makes a btrfs in an image file.
 ///
-/// Its metadata is there once, not twice: what guards against is one bad block of a disk, at the price of every write of metadata.
+/// Its metadata is there once, not twice: what guards against is one bad block of a disk, at the price of every write of metadata. And it is in
+/// small nodes: each change copies some, and for each file to be written so much is set aside that larger ones make the kernel write out early.
 fn format(image: &Path, mixed: bool) -> Result<()> {
     // Users' paths often lack the directories of mkfs.btrfs.
     let mut path = std::env::var_os("PATH").unwrap_or_default();
@@ -297,6 +298,7 @@ fn format(image: &Path, mixed: bool) -> Result<()> {
     let output = Command::new("mkfs.btrfs")
         .args(["--quiet", "--force", "--nodiscard"])
         .args(["--metadata", "single", "--data", "single"])
+        .args(["--nodesize", "4096"])
         .args(mixed.then_some("--mixed"))
         .args(["--label", "stromatekt"])
         .arg(image)
