@@ -7,7 +7,7 @@
 //! - [`Instruction`]: one instruction; its [`Kind`] has what it was given
 //! - [`Expander`]: `$name` and `${name…}` in words and here-documents
 //! - [`csv`]: the fields of `--mount`
-//! - [`Span`], [`LineIndex`]: places in the text, and what people call them
+//! - [`Span`]: a place in the text; [`Dockerfile::lines`] tells its lines
 //! - [`Error`]: the place, what is wrong there, and what would be right
 //!
 //! Inside, the text goes one way: `scan` joins lines and attaches here-documents, `split` takes keyword and flags off, `read` and its
@@ -32,9 +32,9 @@ mod heredoc;
 mod instruction;
 mod json;
 mod line;
+mod line_index;
 mod nearest;
 mod pattern;
-mod position;
 mod read;
 mod read_copy;
 mod read_healthcheck;
@@ -47,15 +47,14 @@ mod warning;
 mod word_error;
 mod words;
 
-pub use directives::{Directives, Escape, detect as detect_directives};
+pub use directives::{Directives, Escape};
 pub use error::{Error, Problem};
 pub use heredoc::Heredoc;
 pub use instruction::{
-    Add, Arg, CommandLine, Copy, Device, Document, From, Healthcheck, Instruction, KEYWORDS, Kind,
-    Mount, Network, OnBuild, Pair, Run, Security, Transfer,
+    Add, Arg, CommandLine, Copy, Device, Document, From, Healthcheck, Instruction, Kind, Mount,
+    Network, OnBuild, Pair, Run, Security, Transfer,
 };
 pub use nearest::nearest;
-pub use position::{Excerpt, LineIndex, Position};
 pub use span::{Span, Spanned, Word};
 pub use stages::{Dockerfile, Stage, parse, parse_instruction};
 pub use warning::{Warning, WarningKind};

@@ -3,7 +3,7 @@
 use crate::directives::{Directives, check_lint_settings, detect};
 use crate::error::{Error, Problem};
 use crate::instruction::{From, Instruction, Kind};
-use crate::position::{Excerpt, LineIndex, Position};
+use crate::line_index::LineIndex;
 use crate::read::{Read, read};
 use crate::scan::Scanner;
 use crate::span::Span;
@@ -39,24 +39,6 @@ impl Dockerfile {
     #[must_use]
     pub fn lines(&self, span: Span) -> (u32, u32) {
         self.lines.lines(span)
-    }
-
-    /// Line and column of a byte.
-    #[must_use]
-    pub fn position(&self, offset: usize) -> Position {
-        self.lines.position(&self.text, offset)
-    }
-
-    /// A line by its number, without its break.
-    #[must_use]
-    pub fn line(&self, number: u32) -> &str {
-        self.lines.text(&self.text, number)
-    }
-
-    /// What to show of a span.
-    #[must_use]
-    pub fn excerpt(&self, span: Span) -> Excerpt<'_> {
-        self.lines.excerpt(&self.text, span)
     }
 }
 

@@ -376,8 +376,7 @@ fn lines_may_end_and_continue_in_every_way() {
     assert_eq!(instructions[0].text, "RUN b   c");
     assert_eq!(dockerfile.lines(instructions[0].span), (2, 4));
     assert_eq!(dockerfile.lines(instructions[1].span), (5, 7));
-    assert_eq!(dockerfile.line(6), "x");
-    assert_eq!(dockerfile.position(instructions[0].span.start).column, 1);
+    assert!(dockerfile.text[instructions[0].span.start..].starts_with("RUN"));
     assert_eq!(dockerfile.warnings.len(), 1);
     assert_eq!(dockerfile.lines(dockerfile.warnings[0].span), (3, 3));
     assert!(!dockerfile.warnings[0].help().is_empty());

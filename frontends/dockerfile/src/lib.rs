@@ -2,7 +2,7 @@
 //!
 //! [`parse`] makes a [`Dockerfile`] of a text, [`lower`] makes a graph of that. Lowering must know the configs of base images, for
 //! their variables and triggers; as it does no I/O, it says which ones ([`Lowering::NeedsImages`]) and is started again with them.
-//! What is wrong is an [`Error`] with a place in the text, to be shown with [`Dockerfile::excerpt`], and a help.
+//! What is wrong is an [`Error`] with a place in the text, and a help.
 //!
 //! Inside: `plan` resolves every name that does not depend on a stage's variables, `ready` finds what the target needs, `lower` goes
 //! through that; for each instruction, `effect` expands it and changes the config, `copy` and `run` append what makes layers; `export`
@@ -42,9 +42,7 @@ pub use error::{Error, Problem, Result};
 pub use lower::{bases, lower};
 pub use lowered::{ImageConfigs, ImageRequest, Lowered, Lowering};
 pub use options::{Entitlement, NamedContext, NoCache, Options};
-pub use stromatekt_dockerfile_parser::{
-    Dockerfile, Excerpt, LineIndex, Position, Span, Warning, csv,
-};
+pub use stromatekt_dockerfile_parser::{Dockerfile, Span, Warning, csv};
 
 /// Reads a Dockerfile.
 ///

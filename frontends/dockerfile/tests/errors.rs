@@ -2,7 +2,7 @@
 
 mod support;
 
-use stromatekt_dockerfile::{Error, LineIndex, Options, lower, parse};
+use stromatekt_dockerfile::{Error, Options, lower, parse};
 use support::{build, lowered, options, try_lower, with_args};
 
 fn refused(text: &str) -> Error {
@@ -72,22 +72,6 @@ fn errors_stand_where_the_mistake_is() {
         assert!(error.to_string().contains(message), "{text}{error}");
         assert!(error.help().is_some(), "{text}");
     }
-}
-
-#[test]
-fn an_error_can_be_shown_with_its_line() {
-    let text = "FROM base\n  ENV Ä=${C:?}\n";
-    let span = refused(text).span.unwrap();
-    let excerpt = LineIndex::new(text).excerpt(text, span);
-    assert_eq!(excerpt.line, "  ENV Ä=${C:?}");
-    assert_eq!(
-        (
-            excerpt.position.line,
-            excerpt.position.column,
-            excerpt.width
-        ),
-        (2, 9, 6)
-    );
 }
 
 #[test]

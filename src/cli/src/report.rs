@@ -101,7 +101,6 @@ fn located(
     if let Some(help) = help {
         diagnostic = diagnostic.with_help(help);
     }
-    // Behind the last line break there is no line: nothing could be shown there.
     let source = NamedSource::new(text.name.as_ref(), text.text.to_string());
     let report = Report::new(diagnostic).with_source_code(source);
     let theme = match fancy {
@@ -124,6 +123,7 @@ fn located(
 
 /// The part of a span in its first line that has something in it: carets stand below one line.
 fn first_line(text: &str, start: usize, end: usize) -> (usize, usize) {
+    // Behind the last line break there is no line: nothing could be shown there.
     let trimmed = text.trim_end().len();
     let start = start.min(trimmed);
     let end = end.clamp(start, text.len());
