@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use stromatekt_dockerfile::git_url;
-use stromatekt_engine::LocalContext;
 use stromatekt_engine::events::Outcome;
+use stromatekt_engine::{LocalContext, Owners};
 use stromatekt_files::{IgnoreFilter, IgnoreRules};
 use stromatekt_graph::op::Git;
 
@@ -42,6 +42,8 @@ pub struct Context {
     directory: PathBuf,
     /// Where patterns of files that are not seen may be; the first that is there counts.
     ignore_files: Vec<PathBuf>,
+    /// Whose they are.
+    owners: Owners,
     /// What is removed in the end.
     _unpacked: Option<Unpacked>,
 }
@@ -60,8 +62,7 @@ impl Place {
             return Ok(Self::Directory(path.to_owned()));
         }
         let text = context.to_string_lossy();
-        let url = on_github(&text).unwrap_or_else(|| text.to_string());
-        match git_url::parse(&url) {
+        match git_url::parse_context(&text) {
             Some(Ok(git)) => return Ok(Self::Git(git.git)),
             Some(Err(reason)) => {
                 return Err(Error::Option {
@@ -101,7 +102,13 @@ impl Place {
             Self::StandardInput => Self::open_input(file, fetch).await,
             Self::Git(git) => Self::open_unpacked(fetch.git(&git).await?, file, fetch).await,
             Self::Url(url) => match fetch.url(&url).await? {
-                Input::Archive(unpacked) => Self::open_unpacked(unpacked, file, fetch).await,
+                Input::Archive(unpacked) => {
+                    let context = Self::open_unpacked(unpacked, file, fetch).await?;
+                    Ok(Context {
+                        owners: Owners::Kept,
+                        ..context
+                    })
+                }
                 Input::Dockerfile { text, unpacked } => {
                     if file.is_some() {
                         return Err(two_dockerfiles("the URL"));
@@ -138,6 +145,7 @@ impl Place {
             dockerfile,
             directory,
             ignore_files,
+            owners: Owners::Root,
             _unpacked: None,
         })
     }
@@ -150,7 +158,13 @@ impl Place {
             });
         }
         match fetch.input().await? {
-            Input::Archive(unpacked) => Self::open_unpacked(unpacked, file, fetch).await,
+            Input::Archive(unpacked) => {
+                let context = Self::open_unpacked(unpacked, file, fetch).await?;
+                Ok(Context {
+                    owners: Owners::Kept,
+                    ..context
+                })
+            }
             Input::Dockerfile { .. } if file.is_some() => Err(two_dockerfiles("standard input")),
             Input::Dockerfile { text, unpacked } => {
                 Ok(Context::of(unpacked, shown(fetch, DEFAULT_NAME, &text)))
@@ -189,6 +203,7 @@ impl Context {
             dockerfile,
             directory: unpacked.path().to_owned(),
             ignore_files: Vec::new(),
+            owners: Owners::Root,
             _unpacked: Some(unpacked),
         }
     }
@@ -201,6 +216,7 @@ impl Context {
         Ok(LocalContext {
             path: self.directory.clone(),
             ignore: ignore(&self.ignore_files, fetch)?,
+            owners: self.owners,
         })
     }
 }
@@ -213,6 +229,7 @@ pub fn named(directory: &Path, fetch: &Fetch<'_>) -> Result<LocalContext> {
     Ok(LocalContext {
         path: directory.to_owned(),
         ignore: ignore(&[directory.join(IGNORE_FILE)], fetch)?,
+        owners: Owners::Root,
     })
 }
 
@@ -292,15 +309,6 @@ fn is_url(text: &str) -> bool {
     text.starts_with("http://") || text.starts_with("https://")
 }
 
-/// Docker takes `github.com/user/name` for a repository, without scheme and ending.
-fn on_github(text: &str) -> Option<String> {
-    let rest = text.strip_prefix("github.com/")?;
-    let end = rest.find(['#', '?']).unwrap_or(rest.len());
-    let (path, more) = rest.split_at(end);
-    let path = path.trim_end_matches('/').trim_end_matches(".git");
-    Some(format!("https://github.com/{path}.git{more}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -324,7 +332,7 @@ mod tests {
             ("git@example.org:a.git", "git git@example.org:a.git None"),
             (
                 "github.com/user/name#v1",
-                "git https://github.com/user/name.git Some(\"v1\")",
+                "git https://github.com/user/name Some(\"v1\")",
             ),
             (
                 "github.com/user/name.git",
