@@ -24,6 +24,7 @@ pub(crate) struct ContextTree {
     path: PathBuf,
     root: Root,
     ignore: Option<Arc<dyn IgnoreFilter>>,
+    owners: Owners,
     /// What was asked for as a tree, by path: the id of each.
     ids: Mutex<HashMap<String, Arc<OnceCell<TreeId>>>>,
 }
@@ -46,11 +47,11 @@ impl ContextTree {
         })
     }
 
-    /// The directory as a source of copies. Its files belong to root, whatever the disk says, as docker's context has them.
+    /// The directory as a source of copies.
     pub fn source(&self) -> Source<'_> {
         Source {
             root: &self.root,
-            owners: Owners::Root,
+            owners: self.owners,
             ignore: self.ignore.as_deref(),
         }
     }
@@ -77,6 +78,7 @@ impl Build {
             path: local.path.clone(),
             root,
             ignore: local.ignore.clone(),
+            owners: local.owners,
             ids: Mutex::default(),
         }))
     }

@@ -35,3 +35,4 @@ pub use engine::Engine;
 pub use error::{Error, Result};
 pub use load::{Loaded, SaveFormat};
 pub use request::{BuildRequest, Built, Destination, LayerCompression, LocalContext, Output};
+pub use stromatekt_files::Owners;

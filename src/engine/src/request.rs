@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use stromatekt_executor::{Secrets, SshAgents};
-use stromatekt_files::IgnoreFilter;
+use stromatekt_files::{IgnoreFilter, Owners};
 use stromatekt_graph::{Graph, NodeId};
 use stromatekt_oci::compress::Compression;
 use stromatekt_oci::descriptor::Descriptor;
@@ -41,6 +41,8 @@ pub struct LocalContext {
     pub path: PathBuf,
     /// What of it must not be seen (`.dockerignore`).
     pub ignore: Option<Arc<dyn IgnoreFilter>>,
+    /// Whose its files are: docker gives those of a person's directory to root, and keeps those that an archive names.
+    pub owners: Owners,
 }
 
 /// Where an image goes.

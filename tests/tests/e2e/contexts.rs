@@ -48,6 +48,17 @@ fn a_tar_on_standard_input_is_the_context() {
 }
 
 #[test]
+fn files_of_a_directory_are_roots_and_those_of_a_tar_whom_it_says() {
+    let context = Context::new(&[("Dockerfile", "FROM scratch\nCOPY x /\n"), ("x", "x")]);
+    std::os::unix::fs::chown(context.path().join("x"), Some(5), Some(6)).expect("own directory");
+    let lab = Lab::shared();
+    let directory = lab.build(&context).rootfs();
+    let tar = lab.build_of("-").stdin(context.tar()).rootfs();
+    assert_eq!(directory.entry("x").owner, (0, 0));
+    assert_eq!(tar.entry("x").owner, (5, 6));
+}
+
+#[test]
 fn a_dockerfile_on_standard_input_may_have_a_directory_as_its_context() {
     let context = Context::new(&[("x", "x")]);
     let rootfs = Lab::shared()
