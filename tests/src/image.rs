@@ -45,6 +45,14 @@ impl Layer {
             .map(|entry| entry.path.as_str())
             .collect()
     }
+
+    /// The paths, without the directories that the first step on a base without them leaves for what every container has
+    /// mounted, as with docker.
+    pub fn paths_of_the_step(&self) -> Vec<&str> {
+        let mut paths = self.paths();
+        paths.retain(|path| !["dev", "proc", "sys"].contains(path));
+        paths
+    }
 }
 
 impl Image {

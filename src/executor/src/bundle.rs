@@ -145,9 +145,7 @@ impl Mounts<'_> {
     /// What every container has.
     fn add_system(&mut self, run: &Run) -> Result<()> {
         for mount in config::system_mounts(run.security) {
-            if mount.needs_stub {
-                self.stubs.make(mount.target, Kind::Directory)?;
-            }
+            self.stubs.cover(mount.target)?;
             self.push(mount.target, mount.to_json());
         }
         let resolv_conf = match run.network {

@@ -67,8 +67,6 @@ pub struct Config<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct SystemMount {
     pub target: &'static str,
-    /// Whether it stands in the tree itself, not in another one of these.
-    pub needs_stub: bool,
     kind: &'static str,
     source: &'static str,
     options: &'static [&'static str],
@@ -84,18 +82,10 @@ const fn system(
 ) -> SystemMount {
     SystemMount {
         target,
-        needs_stub: true,
         kind,
         source,
         options,
         read_only: false,
-    }
-}
-
-const fn nested(mount: SystemMount) -> SystemMount {
-    SystemMount {
-        needs_stub: false,
-        ..mount
     }
 }
 
@@ -116,7 +106,7 @@ const SYSTEM_MOUNTS: [SystemMount; 7] = [
         "tmpfs",
         &["nosuid", "strictatime", "mode=755", "size=65536k"],
     ),
-    nested(system(
+    system(
         "/dev/pts",
         "devpts",
         "devpts",
@@ -128,21 +118,16 @@ const SYSTEM_MOUNTS: [SystemMount; 7] = [
             "mode=0620",
             "gid=5",
         ],
-    )),
-    nested(system(
+    ),
+    system(
         "/dev/shm",
         "tmpfs",
         "shm",
         &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"],
-    )),
-    nested(system("/dev/mqueue", "mqueue", "mqueue", SEALED)),
+    ),
+    system("/dev/mqueue", "mqueue", "mqueue", SEALED),
     guarded(system("/sys", "sysfs", "sysfs", SEALED)),
-    nested(guarded(system(
-        "/sys/fs/cgroup",
-        "cgroup",
-        "cgroup",
-        SEALED,
-    ))),
+    guarded(system("/sys/fs/cgroup", "cgroup", "cgroup", SEALED)),
 ];
 
 /// The mounts that every container has, in the order in which they are made, with the security of a step.

@@ -1,7 +1,8 @@
 //! The empty files and directories that mounts need in a tree, made before the process and removed after it.
 //!
 //! Such a mount point is no change of the process, so neither it nor the time of its directory may show in a layer. BuildKit
-//! removes those of its mounts (`executor/stubs.go`) in the same cases: what the process filled stays.
+//! removes those of its mounts (`executor/stubs.go`) in the same cases: what the process filled stays. The directories of what
+//! every container has mounted (`/proc`, `/dev`, `/sys`) it leaves to the runtime and in the layer, and so do we.
 
 use std::ffi::OsString;
 use std::fs::{File, FileTimes};
@@ -92,6 +93,20 @@ impl Stubs {
             }
             _ => {}
         }
+        self.covered.push(resolved);
+        Ok(())
+    }
+
+    /// Notes that the runtime mounts something of its own at `target`, and makes what is missing there.
+    pub fn cover(&mut self, target: &str) -> Result<()> {
+        let relative = Path::new(target.trim_start_matches('/'));
+        if self.covered.iter().any(|outer| relative.starts_with(outer)) {
+            return Ok(());
+        }
+        let resolved = self.root.resolve(target).map_err(|error| Error::Mount {
+            target: target.to_owned(),
+            message: error.to_string(),
+        })?;
         self.covered.push(resolved);
         Ok(())
     }
@@ -233,22 +248,34 @@ mod tests {
         let (dir, mut stubs) = tree();
         let before = listing(dir.path());
         for (target, kind) in [
-            ("/proc", Kind::Directory),
+            ("/mnt", Kind::Directory),
             ("/etc/hosts", Kind::File),
             ("/link/secrets/token", Kind::File),
             ("/new/deep/cache", Kind::Directory),
             ("/new/deep/tmp", Kind::Tmpfs),
-            ("/proc/beneath/a/mount", Kind::Directory),
+            ("/mnt/beneath/a/mount", Kind::Directory),
             ("/../../out", Kind::Directory),
         ] {
             stubs.make(target, kind).expect(target);
         }
         assert!(dir.path().join("run/secrets/token").is_file());
         assert!(dir.path().join("out").is_dir());
-        assert!(!dir.path().join("proc/beneath").exists());
+        assert!(!dir.path().join("mnt/beneath").exists());
         let tmp = fs::metadata(dir.path().join("new/deep/tmp")).expect("stat");
         assert_eq!(tmp.mode() & 0o7777, 0o1777);
         stubs.remove().expect("removal");
+        assert_eq!(listing(dir.path()), before);
+    }
+
+    #[test]
+    fn mounts_within_what_the_runtime_mounts_need_nothing() {
+        let (dir, mut stubs) = tree();
+        let before = listing(dir.path());
+        stubs.cover("/dev").expect("a directory of the runtime");
+        stubs.cover("/dev/shm").expect("one in it");
+        stubs
+            .make("/dev/shm/secret", Kind::File)
+            .expect("a mount there");
         assert_eq!(listing(dir.path()), before);
     }
 

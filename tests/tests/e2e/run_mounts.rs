@@ -21,7 +21,7 @@ fn bind_shows_the_context_read_only_and_leaves_nothing() {
         "{}",
         rootfs.text("denied")
     );
-    assert_eq!(image.top().paths(), ["a", "denied"]);
+    assert_eq!(image.top().paths_of_the_step(), ["a", "denied"]);
     assert!(!context.path().join("b").exists());
 }
 
@@ -72,7 +72,7 @@ fn cache_mounts_keep_files_between_builds_and_out_of_layers() {
     };
     let lab = Lab::shared();
     let image = lab.build(&context("one")).image();
-    assert_eq!(image.top().paths(), ["log"]);
+    assert_eq!(image.top().paths_of_the_step(), ["log"]);
     assert_eq!(
         lab.build(&context("two")).rootfs().lines("log"),
         ["one", "two"]
@@ -134,7 +134,7 @@ fn tmpfs_is_empty_and_leaves_nothing() {
         "{}",
         image.rootfs().text("full")
     );
-    assert_eq!(image.top().paths(), ["full", "kind"]);
+    assert_eq!(image.top().paths_of_the_step(), ["full", "kind"]);
 }
 
 #[test]

@@ -86,7 +86,7 @@ impl Lab {
 
     fn make_tree(&self) {
         let tree = self.tree();
-        for directory in ["bin", "etc", "tmp", "home/worker"] {
+        for directory in ["bin", "dev", "etc", "proc", "sys", "tmp", "home/worker"] {
             fs::create_dir_all(tree.join(directory)).expect("a directory");
         }
         fs::copy("/bin/busybox", tree.join("bin/busybox")).expect("busybox");

@@ -132,6 +132,20 @@ async fn nothing_but_the_process_changes_the_tree() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_directories_of_what_every_container_has_mounted_stay() {
+    let Some(lab) = lab() else { return };
+    let expected = lab.listing();
+    for directory in ["dev", "proc", "sys"] {
+        std::fs::remove_dir(lab.tree().join(directory)).expect("an empty directory");
+    }
+    lab.run(shell("true")).await;
+    // As docker has it, whose runtime makes them.
+    let found = lab.listing();
+    assert!(found.keys().eq(expected.keys()));
+    assert_eq!(found[Path::new("proc")].0 & 0o7777, 0o755);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_working_directory_is_made_for_the_user() {
     let Some(lab) = lab() else { return };
     let step = shell("pwd; stat -c '%u %g %a' . .. /")
