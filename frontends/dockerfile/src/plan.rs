@@ -227,12 +227,8 @@ impl<'a> Plan<'a> {
         else {
             return Ok(self.stages.len().saturating_sub(1));
         };
-        let numbered = || {
-            name.parse::<usize>()
-                .ok()
-                .filter(|index| *index < self.stages.len())
-        };
-        self.find(name).or_else(numbered).ok_or_else(|| {
+        // Not by number, as `COPY --from` may: BuildKit knows targets by their names alone.
+        self.find(name).ok_or_else(|| {
             let names: Vec<String> = self
                 .stages
                 .iter()

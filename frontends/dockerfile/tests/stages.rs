@@ -26,7 +26,6 @@ fn only_what_the_target_needs_is_asked_for() {
         ("three", &["a", "d"]),
         ("", &["e"]),
         ("TWO", &["b", "c"]),
-        ("1", &["b", "c"]),
     ] {
         let wished = Options {
             target: Some(target.to_owned()),
