@@ -98,6 +98,8 @@ fn platform_args_are_there_for_those_who_ask() {
 
 #[test]
 fn proxy_args_need_no_declaration_and_no_new_run() {
+    // One store for both builds, whatever other tests run.
+    let _kept = Lab::shared();
     let dockerfile = "FROM busybox\nRUN echo \"${HTTP_PROXY-unset}\" > /proxy && cat /proc/sys/kernel/random/uuid > /id\n";
     let first = build(dockerfile, &["HTTP_PROXY=http://one.example"]);
     assert_eq!(first.rootfs().text("proxy"), "http://one.example");
