@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -17,7 +18,7 @@ pub struct Config {
     /// The OCI runtime, by name or path: `runc` by default, or any with its command line.
     pub runtime: Option<PathBuf>,
     /// How many processes of steps may run at the same time.
-    pub max_processes: Option<usize>,
+    pub max_processes: Option<NonZero<u32>>,
 }
 
 impl Config {
@@ -47,5 +48,7 @@ mod tests {
         fs::write(root.path().join("config.json"), r#"{"btrfs_rot": "/x"}"#).unwrap();
         let error = Config::read(root.path()).unwrap_err().to_string();
         assert!(error.contains("btrfs_rot"), "{error}");
+        fs::write(root.path().join("config.json"), r#"{"max_processes": 0}"#).unwrap();
+        assert!(Config::read(root.path()).is_err(), "nothing could ever run");
     }
 }

@@ -1,5 +1,6 @@
 //! An `Export` node: the config is completed, the image gets its id, and goes where it was asked for.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -9,14 +10,14 @@ use stromatekt_oci::image::{OutputImage, OutputLayer};
 use stromatekt_oci::reference::ImageReference;
 use stromatekt_oci::time::from_epoch;
 use stromatekt_oci::{Descriptor, Digest, Manifest, MediaType};
-use stromatekt_sources::registry::PushImage;
+use stromatekt_sources::registry::{Progress, PushImage};
 use stromatekt_store::{DiffRecord, ImageRecord, LayerRecord, TreeId};
 use tokio_util::sync::CancellationToken;
 
 use crate::build::{Build, Value, wrong_kind};
 use crate::engine::Parts;
 use crate::error::Result;
-use crate::events::{Outcome, Vertex};
+use crate::events::{Outcome, Status, Vertex};
 use crate::history;
 use crate::images::{BaseImage, chain_ids};
 use crate::limits::{blocking, until_cancelled};
@@ -240,7 +241,28 @@ impl Build {
         for name in &image.names {
             let status = vertex.status(format!("pushing {name}"));
             let _turn = self.parts.limits.network(&self.cancel).await?;
-            let pushed = self.parts.registry.push(name, &push);
+            // By digest: pieces of several layers are sent at the same time.
+            let statuses: HashMap<Digest, Status> = push
+                .layers
+                .iter()
+                .map(|(layer, _)| {
+                    (
+                        layer.digest,
+                        vertex.status(format!("pushing layer {}", layer.digest)),
+                    )
+                })
+                .collect();
+            let report = move |layer: &Descriptor, progress| {
+                let Some(status) = statuses.get(&layer.digest) else {
+                    return;
+                };
+                match progress {
+                    Progress::Sent(bytes) => status.progress(bytes, Some(layer.size)),
+                    Progress::Exists | Progress::Done => status.done(layer.size),
+                }
+            };
+            let registry = &self.parts.registry;
+            let pushed = registry.push_with_progress(name, &push, report);
             until_cancelled(&self.cancel, pushed).await??;
             status.done(0);
         }

@@ -18,10 +18,14 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// Steps often wait (for a network, for a lock) rather than compute: more of them than cores.
-    pub fn new(max_processes: Option<usize>) -> Self {
+    pub fn new(max_processes: Option<NonZero<u32>>) -> Self {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let processes = match max_processes {
+            Some(most) => usize::try_from(most.get()).unwrap_or(usize::MAX),
+            None => (4 * cores).max(16),
+        };
         Self {
-            processes: Arc::new(Semaphore::new(max_processes.unwrap_or((4 * cores).max(16)))),
+            processes: Arc::new(Semaphore::new(processes.min(Semaphore::MAX_PERMITS))),
             disk: Arc::new(Semaphore::new(2 * cores)),
             network: Arc::new(Semaphore::new(6)),
         }

@@ -53,13 +53,6 @@ impl Owner {
         })
     }
 
-    /// Whether a name must be looked up.
-    #[must_use]
-    pub fn has_name(&self) -> bool {
-        let is_name = |id: &Id| matches!(id, Id::Name(_));
-        is_name(&self.user) || self.group.as_ref().is_some_and(is_name)
-    }
-
     /// Looks the names up in the tree. Names that are not there are root, as in BuildKit; a user's group is the one of
     /// `/etc/passwd`, and for a number the same number.
     pub fn resolve(&self, tree: &Root) -> Result<Ids> {

@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::sys::statfs::{BTRFS_SUPER_MAGIC, fstatfs, statfs};
+use nix::sys::statfs::{BTRFS_SUPER_MAGIC, statfs};
 
 use crate::beneath::single;
 use crate::error::{Error, Result};
@@ -172,12 +172,6 @@ mod raw {
 pub fn is_btrfs(path: &Path) -> Result<bool> {
     let fs = statfs(path).map_err(Error::of("look at the file system of", path))?;
     Ok(fs.filesystem_type() == BTRFS_SUPER_MAGIC)
-}
-
-/// Whether a directory is the root of a subvolume.
-pub fn is_subvolume(dir: impl AsFd) -> io::Result<bool> {
-    let stat = nix::sys::stat::fstat(&dir)?;
-    Ok(stat.st_ino == SUBVOLUME_ROOT && fstatfs(&dir)?.filesystem_type() == BTRFS_SUPER_MAGIC)
 }
 
 /// Makes an empty subvolume in a directory.

@@ -1,7 +1,7 @@
 //! A changeset: what turns one tree into another (image-spec `layer.md`, "Change Types").
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The paths at which a tree differs from the tree before it.
 ///
@@ -35,73 +35,5 @@ impl Changeset {
     #[must_use]
     pub fn len(&self) -> usize {
         self.changed.len() + self.removed.len()
-    }
-
-    /// The paths that differ, with the directories above them: what a layer of this changeset mentions.
-    #[must_use]
-    pub fn with_ancestors(&self) -> BTreeSet<&Path> {
-        let mut paths = BTreeSet::new();
-        for path in self.changed.iter().chain(&self.removed) {
-            paths.extend(path.ancestors());
-        }
-        paths
-    }
-
-    /// The changeset of doing `self` and then `next`.
-    #[must_use]
-    pub fn then(mut self, next: &Self) -> Self {
-        for gone in &next.removed {
-            self.changed.retain(|path| !path.starts_with(gone));
-            self.removed.retain(|path| !path.starts_with(gone));
-            if !gone
-                .ancestors()
-                .skip(1)
-                .any(|above| self.removed.contains(above) && !self.changed.contains(above))
-            {
-                self.removed.insert(gone.clone());
-            }
-        }
-        self.changed.extend(next.changed.iter().cloned());
-        self
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn set(paths: &[&str]) -> BTreeSet<PathBuf> {
-        paths.iter().map(PathBuf::from).collect()
-    }
-
-    #[test]
-    fn a_later_removal_swallows_what_was_changed_below_it() {
-        let first = Changeset {
-            changed: set(&["a", "a/b", "c"]),
-            removed: set(&["a/x"]),
-        };
-        let second = Changeset {
-            changed: set(&["d"]),
-            removed: set(&["a"]),
-        };
-        assert_eq!(
-            first.then(&second),
-            Changeset {
-                changed: set(&["c", "d"]),
-                removed: set(&["a"])
-            }
-        );
-    }
-
-    #[test]
-    fn the_root_directory_is_an_ancestor_of_everything() {
-        let changes = Changeset {
-            changed: set(&["a/b"]),
-            removed: set(&[]),
-        };
-        assert_eq!(
-            changes.with_ancestors().into_iter().collect::<Vec<_>>(),
-            ["", "a", "a/b"].map(Path::new)
-        );
     }
 }

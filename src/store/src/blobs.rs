@@ -40,18 +40,6 @@ impl Store {
         )
     }
 
-    /// The layer in a blob, where it is known to be one.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub fn layer_of_blob(&self, digest: &Digest) -> Result<Option<Digest>> {
-        self.first(
-            "SELECT diff_id FROM blob WHERE digest = ?1 AND diff_id IS NOT NULL",
-            [Column(*digest)],
-            |row| row.get::<_, Column>(0).map(|column| column.0),
-        )
-    }
-
     /// A blob that this program made of the layer, with its length.
     ///
     /// # Errors
@@ -143,7 +131,6 @@ mod tests {
             let expected = packed_here.then_some((digest, content.len() as u64));
             let found = store.packed_layer(&diff_id, Compression::Gzip).unwrap();
             assert_eq!(found, expected);
-            assert_eq!(store.layer_of_blob(&digest).unwrap(), Some(diff_id));
             assert_eq!(
                 fs::read_to_string(store.blob_path(&digest)).unwrap(),
                 content
