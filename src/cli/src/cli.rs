@@ -60,6 +60,8 @@ pub enum Image {
 /// What can be done with the state directory.
 #[derive(Debug, Subcommand)]
 pub enum Store {
+    /// Remove what no image needs: the cache of steps, cache mounts, downloads
+    Prune(commands::store_prune::Args),
     /// Unmount the store's own filesystem; the next command mounts it again
     Unmount(commands::store_unmount::Args),
 }

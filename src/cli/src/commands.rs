@@ -7,6 +7,7 @@ pub mod image_ls;
 pub mod image_rm;
 pub mod image_save;
 pub mod image_tag;
+pub mod store_prune;
 pub mod store_unmount;
 
 use crate::cli::{Cli, Command, Image, Store};
@@ -30,6 +31,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Image(Image::Inspect(args)) => image_inspect::run(&root, &args),
         Command::Image(Image::Tag(args)) => image_tag::run(&root, &args),
         Command::Image(Image::Rm(args)) => image_rm::run(&root, &args),
+        Command::Store(Store::Prune(args)) => store_prune::run(&root, &args),
         Command::Store(Store::Unmount(args)) => store_unmount::run(&root, &args),
     }
 }

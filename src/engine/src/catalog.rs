@@ -7,10 +7,11 @@ use serde::Serialize;
 use stromatekt_oci::Digest;
 use stromatekt_oci::config::{ContainerConfig, History, ImageConfig, RootFs};
 use stromatekt_oci::reference::ImageReference;
-use stromatekt_store::{ImageRecord, LayerRecord};
+use stromatekt_store::{ImageRecord, LayerRecord, TreeId};
 
 use crate::engine::{Engine, Parts};
 use crate::error::{Error, Result};
+use crate::images::chain_ids;
 
 /// An image in a list.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,6 +149,23 @@ impl Engine {
         store.remove_image(&id)?;
         removed.push(Removed::Deleted(id));
         Ok(removed)
+    }
+
+    /// Forgets what no image needs: steps, snapshots, blobs, what was fetched, cache mounts. Tells how many snapshots are gone.
+    ///
+    /// # Errors
+    /// When another process has the store open, or something cannot be removed.
+    pub fn prune(&self) -> Result<usize> {
+        let store = &self.parts.store;
+        let mut chains = Vec::new();
+        for image in store.images()? {
+            if let Some(record) = store.image(&image.id)? {
+                let diff_ids = record.layers.iter().map(|layer| layer.diff_id);
+                chains.extend(chain_ids(diff_ids).into_iter().map(TreeId));
+            }
+        }
+        store.prune(&chains)?;
+        self.parts.snapshots.remove_unknown()
     }
 
     /// Unmounts the embedded file system of the store in `root`, if it is mounted.

@@ -129,6 +129,19 @@ impl Snapshots {
         Ok(self.backend.sync()?)
     }
 
+    /// Removes all snapshots that no row names; how many. Nobody else may have the store open.
+    pub fn remove_unknown(&self) -> Result<usize> {
+        let known: HashSet<String> = self.store.snapshots()?.into_iter().collect();
+        let unknown = self.backend.list()?.into_iter();
+        let unknown: Vec<_> = unknown
+            .filter(|name| !known.contains(name.as_str()))
+            .collect();
+        for name in &unknown {
+            self.backend.remove(name)?;
+        }
+        Ok(unknown.len())
+    }
+
     /// Removes what processes left that died.
     fn sweep(&self) -> Result<()> {
         let dead = self.store.dead_leases()?;

@@ -1,6 +1,6 @@
 //! The store as a whole: its directory, its database and the lease of this process.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -94,6 +94,8 @@ pub struct Store {
     root: PathBuf,
     connection: Mutex<Connection>,
     lease: Lease,
+    /// Locked, together with all others that have the store open.
+    pub(crate) gate: File,
     pub(crate) boot: String,
     pub(crate) lost_rows: bool,
 }
@@ -114,6 +116,15 @@ impl Store {
                 fs::create_dir_all(&path).map_err(Error::file("make the directory", &path))?;
             }
         }
+        let gate_path = root.join("gate");
+        let gate = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&gate_path)
+            .map_err(Error::file("make", &gate_path))?;
+        gate.lock_shared()
+            .map_err(Error::file("lock", &gate_path))?;
         let connection = connect(&root.join("store.db"))?;
         let lease = Lease::take(&root)?;
         let boot_file = "/proc/sys/kernel/random/boot_id";
@@ -122,6 +133,7 @@ impl Store {
             root,
             connection: Mutex::new(connection),
             lease,
+            gate,
             boot: boot.trim().to_owned(),
             lost_rows: false,
         };

@@ -37,6 +37,12 @@ pub enum Error {
         /// The newest format that is known.
         known: i64,
     },
+    /// Another process uses what is to be changed for all.
+    #[error("the store {path} is in use by another stromatekt")]
+    InUse {
+        /// Its directory.
+        path: PathBuf,
+    },
     /// A row holds something that cannot have been written.
     #[error("the store is damaged: {what}")]
     Damaged {
@@ -59,6 +65,7 @@ impl Error {
             Self::Newer { .. } => {
                 Some("use the newer stromatekt, or another directory with --root")
             }
+            Self::InUse { .. } => Some("wait for the builds that run"),
             Self::Damaged { .. } => Some("use another directory with --root, or remove this one"),
             _ => None,
         }

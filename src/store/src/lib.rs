@@ -5,6 +5,7 @@
 //!   config.json          written by the person who runs builds, optional
 //!   store.db             SQLite (WAL): the rows below
 //!   blobs/sha256/<hex>   compressed layers, complete and verified, named by their digest
+//!   gate                 locked by each process as long as it has the store open; by one alone while it prunes
 //!   leases/<lease>       one file for each running process, locked by it as long as it lives
 //!   scratch/<lease>/     its temporary files
 //!   cache-mounts/        directories of `RUN --mount=type=cache`
@@ -28,6 +29,7 @@ pub mod file_hashes;
 pub mod images;
 pub mod layers;
 pub mod lease;
+pub mod prune;
 pub mod trees;
 
 pub use database::Store;

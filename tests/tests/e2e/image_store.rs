@@ -245,6 +245,26 @@ fn what_is_saved_is_what_was_built() {
 }
 
 #[test]
+fn prune_removes_the_cache_and_keeps_the_images() {
+    let lab = Lab::with_busybox();
+    let context = Context::dockerfile(
+        "FROM busybox\nRUN --mount=type=cache,target=/c echo kept > /kept && echo x > /c/x\n",
+    );
+    lab.build(&context).args(["-t", "kept"]).ok();
+    let other = Context::dockerfile("FROM busybox\nRUN echo gone > /gone\n");
+    lab.build(&other).args(["-o", "type=cacheonly"]).ok();
+    let before = lab.contents();
+    lab.stromatekt(["store", "prune"]).run().ok();
+    let after = lab.contents();
+    assert_eq!(after.subvolumes().len(), before.subvolumes().len() - 1);
+    assert_eq!(lab.images().lines().count(), 3);
+    // The images are whole: as a base, and as an archive.
+    let on_top = Context::dockerfile("FROM kept\nRUN cat /kept > /seen\n");
+    assert_eq!(lab.build(&on_top).rootfs().text("seen"), "kept");
+    lab.build(&other).ok().ran(&["echo gone"]);
+}
+
+#[test]
 fn load_of_an_image_that_is_there_changes_nothing() {
     let lab = Lab::with_busybox();
     let before = lab.contents();
