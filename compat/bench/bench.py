@@ -152,6 +152,13 @@ class ModernDocker(Docker):
     def environment(self):
         return {"DOCKER_BUILDKIT": "1"}
 
+    def import_base(self, tar, name):
+        # It sees nothing of the machine but this directory.
+        seen = self.directory / "work" / tar.name
+        if not seen.exists():
+            os.link(tar, seen)
+        super().import_base(seen, name)
+
     def cli(self, *args):
         inside = [str(arg).replace(str(self.directory / "work"), "/work") for arg in args]
         return [SCRIPTS / "modern-docker.sh", "run", self.directory, "docker", *inside]

@@ -119,6 +119,13 @@ pub enum Error {
         owner: PathBuf,
     },
 
+    /// Nobody but root may mount file systems and remove snapshots.
+    #[error("the snapshots in `{path}` need root's privileges")]
+    NotRoot {
+        /// Where they are to be.
+        path: PathBuf,
+    },
+
     /// The image file could not be formatted.
     #[error("cannot make a btrfs in `{image}`: {reason}")]
     Format {
@@ -156,7 +163,7 @@ impl Error {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NoSpace { .. } | Self::Full { .. } => {
-                Some("free disk space, or remove what the cache keeps")
+                Some("free disk space; `stromatekt store prune` removes what no image needs")
             }
             Self::FailedWrites { .. } => Some("is it full, or broken? `dmesg` tells"),
             Self::ReadOnly { .. } => Some(
@@ -166,6 +173,7 @@ impl Error {
                 "let `btrfs_root` in config.json name a directory on btrfs, or leave it out: then an image file is used",
             ),
             Self::Owned { .. } => Some("give each store a `btrfs_root` of its own"),
+            Self::NotRoot { .. } => Some("run it as root, as with `sudo`"),
             Self::Format { .. } => Some("is btrfs-progs installed?"),
             Self::Busy { .. } => Some("wait for the builds that run, and leave its directories"),
             _ => None,
