@@ -9,6 +9,7 @@
 LAB ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/stromatekt-lab
 export STROMATEKT_LAB := $(LAB)
 SHELL := /bin/bash
+BINARY := $(or $(CARGO_TARGET_DIR),target)/release/stromatekt
 
 .PHONY: setup run test bench clean build
 
@@ -20,7 +21,7 @@ build:
 	cargo build --release --package stromatekt
 
 run: setup build
-	@compat/lab/run-example.sh target/release/stromatekt $(LAB)
+	@compat/lab/run-example.sh $(BINARY) $(LAB)
 
 test:
 	cargo fmt --all --check
@@ -29,11 +30,11 @@ test:
 
 bench: setup build
 	@compat/lab/bases.sh $(LAB) debian fat
-	@compat/bench/bench.py --stromatekt target/release/stromatekt --lab $(LAB) $(BENCH)
+	@compat/bench/bench.py --stromatekt $(BINARY) --lab $(LAB) $(BENCH)
 
 clean:
-	@if [ -x target/release/stromatekt ]; then \
-	  for store in run bench/stromatekt; do [ ! -d "$(LAB)/$$store" ] || target/release/stromatekt --root "$(LAB)/$$store" store unmount; done; fi
+	@if [ -x $(BINARY) ]; then \
+	  for store in run bench/stromatekt; do [ ! -d "$(LAB)/$$store" ] || $(BINARY) --root "$(LAB)/$$store" store unmount; done; fi
 	@[ ! -d "$(LAB)/bench/moby" ] || compat/lab/modern-docker.sh stop "$(LAB)/bench/moby"
 	@[ ! -d "$(LAB)/docker" ] || compat/lab/docker.sh stop "$(LAB)/docker"
 	rm -rf --one-file-system -- "$(LAB)"
