@@ -93,7 +93,7 @@ impl Lab {
         for applet in [
             "sh", "cat", "chmod", "chown", "env", "grep", "head", "hostname", "id", "ip", "kill",
             "ls", "mkdir", "mknod", "mount", "nc", "nslookup", "pwd", "readlink", "rm", "seq",
-            "sleep", "stat", "touch", "true", "umask", "unshare", "wc", "wget",
+            "sleep", "stat", "timeout", "touch", "true", "umask", "unshare", "wc", "wget",
         ] {
             symlink("busybox", tree.join("bin").join(applet)).expect("a link");
         }

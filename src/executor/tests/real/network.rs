@@ -63,6 +63,10 @@ async fn a_private_network_leads_outside_and_is_used_again() {
     let second = lab.run(step()).await;
     assert_eq!(first.stdout, second.stdout, "the network is used again");
     println!("a step on a network that is there: {:?}", started.elapsed());
+    // Two processes on one tree, which no build has: neither is to make mount points there.
+    for file in ["etc/hosts", "etc/resolv.conf"] {
+        std::fs::write(lab.tree().join(file), "").expect("a file");
+    }
     let both = tokio::join!(
         lab.run(shell("readlink /proc/self/ns/net; sleep 0.3").network(Network::Default)),
         lab.run(shell("readlink /proc/self/ns/net; sleep 0.3").network(Network::Default)),
@@ -90,13 +94,14 @@ async fn the_host_is_reached_by_its_own_address_and_not_by_loopback() {
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a socket");
     socket.connect("198.51.100.1:9").expect("a route");
     let own = socket.local_addr().expect("an address").ip();
+    // Its input stays open: pasta may forget the end of a connection that is half closed while it begins.
     let script = format!(
-        "for to in {own} 127.0.0.1 172.17.0.1; do echo $to $(nc -w 2 $to {port} < /dev/null); done"
+        "for to in {own} 127.0.0.1; do echo $to $(sleep 1 | timeout 5 nc -w 2 $to {port}); done"
     );
     let ended = lab.run(shell(&script).network(Network::Default)).await;
     assert_eq!(
         ended.stdout,
-        format!("{own} reached\n127.0.0.1\n172.17.0.1"),
+        format!("{own} reached\n127.0.0.1"),
         "{ended:?}"
     );
 }
