@@ -175,10 +175,7 @@ async fn a_killed_builder_takes_its_steps_with_it() {
     builder.wait().expect("an end");
     wait_until("it sleeps no more", || processes("sleep 81005").is_empty()).await;
     wait_until("pasta has ended", || processes(&of_pasta).is_empty()).await;
-    assert!(
-        !groups(pid).is_empty(),
-        "the test of what comes next needs some"
-    );
+    // Its control groups may be left; the next executor, maybe that of another test, removes them.
     let _next = executor(lab.directory.path());
     assert_eq!(groups(pid), Vec::<String>::new());
 }
