@@ -70,37 +70,33 @@ impl Build {
     ) -> Result<(Tree, bool)> {
         let looks_up = !self.node(id).no_cache;
         let root_id = self.tree_id(root).await?;
-        let mut inputs = vec![root_id.0];
+        let mut inputs = Vec::new();
         let mut taken = Vec::new();
         for (action, source) in file.actions.iter().zip(&sources) {
             let (one, input) = self.take(action, source.as_ref()).await?;
-            inputs.extend(input);
+            inputs.push(input);
             taken.push(one);
         }
-        let key = digest::definition(&self.node(id).op, &inputs);
+        let key = self.file_key(id, root_id, &inputs);
         if looks_up && let Some(tree) = self.parts.snapshots.find_step(&key)? {
             return Ok((tree, true));
         }
-        let mut by_content = None;
-        if sources
-            .iter()
-            .flatten()
-            .any(|source| matches!(source, Value::Tree(_)))
+        let takes_from_steps = self
+            .take_trees(file, &sources, &mut taken, &mut inputs)
+            .await?;
+        let by_content = takes_from_steps.then(|| {
+            let key = self.file_key(id, root_id, &inputs);
+            Digest::of(format!("by content {key}"))
+        });
+        if looks_up
+            && let Some(by_content) = &by_content
+            && let Some(tree) = self.parts.snapshots.find_step(by_content)?
         {
-            let key_by_content = self
-                .take_trees(id, file, root_id, &sources, &mut taken)
-                .await?;
-            if looks_up && let Some(tree) = self.parts.snapshots.find_step(&key_by_content)? {
-                // The next time it is found at once.
-                self.parts
-                    .store
-                    .add_step(&key, &tree.id, tree.snapshot.as_str(), true)?;
-                return Ok((tree, true));
-            }
-            by_content = Some(key_by_content);
-        } else {
-            self.take_trees(id, file, root_id, &sources, &mut taken)
-                .await?;
+            // The next time it is found at once.
+            self.parts
+                .store
+                .add_step(&key, &tree.id, tree.snapshot.as_str(), true)?;
+            return Ok((tree, true));
         }
         let root = self.tree(root).await?;
         let below = Some(root_id).filter(|id| *id != empty_tree());
@@ -178,54 +174,56 @@ impl Build {
         }
     }
 
-    /// Selects what is taken from trees; the key of the step by the content of all that it takes.
+    /// The key of the step with what its actions take.
+    fn file_key(&self, id: NodeId, root: TreeId, inputs: &[Option<Digest>]) -> Digest {
+        let inputs: Vec<Digest> = std::iter::once(root.0)
+            .chain(inputs.iter().copied().flatten())
+            .collect();
+        digest::definition(&self.node(id).op, &inputs)
+    }
+
+    /// Selects what is taken from trees. Where those are of other steps, the inputs become what is taken from them; whether there were any.
     async fn take_trees(
         &self,
-        id: NodeId,
         file: &File,
-        root: TreeId,
         sources: &[Option<Value>],
         taken: &mut [Taken],
-    ) -> Result<Digest> {
-        let mut inputs = vec![root.0];
-        for ((action, source), taken) in file.actions.iter().zip(sources).zip(taken) {
-            let (Some(value), FileAction::Copy(copy)) = (source, action) else {
+        inputs: &mut [Option<Digest>],
+    ) -> Result<bool> {
+        let mut takes_from_steps = false;
+        let places = taken.iter_mut().zip(inputs);
+        for ((action, source), (taken, input)) in file.actions.iter().zip(sources).zip(places) {
+            let (
+                FileAction::Copy(copy),
+                Some(value @ (Value::Empty | Value::Tree(_) | Value::Image(..))),
+            ) = (action, source)
+            else {
                 continue;
             };
-            let content = match value {
-                Value::Empty | Value::Tree(_) | Value::Image(..) => {
-                    let tree = self.tree(value).await?;
-                    let patterns = patterns_of(copy)?.to_vec();
-                    let _turn = self.parts.limits.disk(&self.cancel).await?;
-                    let (parts, copy) = (Arc::clone(&self.parts), copy.clone());
-                    // What an image has is known by its layers already.
-                    let is_known = !matches!(value, Value::Tree(_));
-                    let (one, content) = blocking(move || {
-                        let root = parts.snapshots.root(tree.as_ref())?;
-                        let source = tree_source(&root);
-                        let selection = stromatekt_files::select(&source, &patterns, &copy)?;
-                        let content = match is_known {
-                            true => None,
-                            false => Some(content_digest(&parts.store, &source, &selection)?),
-                        };
-                        Ok((Taken::Tree(root, selection), content))
-                    })
-                    .await?;
-                    *taken = one;
-                    content
-                }
-                _ => None,
-            };
-            inputs.push(match content {
-                Some(content) => content,
-                None => match self.take(action, source.as_ref()).await? {
-                    (_, Some(input)) => input,
-                    (_, None) => return Err(wrong_kind()),
-                },
-            });
+            let tree = self.tree(value).await?;
+            let patterns = patterns_of(copy)?.to_vec();
+            let _turn = self.parts.limits.disk(&self.cancel).await?;
+            let (parts, copy) = (Arc::clone(&self.parts), copy.clone());
+            // What an image has is known by its layers already.
+            let is_of_step = matches!(value, Value::Tree(_));
+            let (one, content) = blocking(move || {
+                let root = parts.snapshots.root(tree.as_ref())?;
+                let source = tree_source(&root);
+                let selection = stromatekt_files::select(&source, &patterns, &copy)?;
+                let content = match is_of_step {
+                    true => Some(content_digest(&parts.store, &source, &selection)?),
+                    false => None,
+                };
+                Ok((Taken::Tree(root, selection), content))
+            })
+            .await?;
+            *taken = one;
+            if content.is_some() {
+                *input = content;
+                takes_from_steps = true;
+            }
         }
-        let by_content = digest::definition(&self.node(id).op, &inputs);
-        Ok(Digest::of(format!("by content {by_content}")))
+        Ok(takes_from_steps)
     }
 }
 
