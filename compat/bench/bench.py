@@ -131,7 +131,7 @@ class Docker:
 
 
 class ModernDocker(Docker):
-    """Debian trixie's docker with buildx, in a chroot: paths beneath `work` are beneath /work in there."""
+    """Debian forky's docker with buildx, in a chroot: paths beneath `work` are beneath /work in there."""
 
     def __init__(self, options):
         super().__init__(options, buildkit=True)

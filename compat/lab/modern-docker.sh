@@ -1,5 +1,5 @@
 #!/bin/bash
-# A docker of today beside Debian bookworm's 20.10: moby 26.1 with buildx and BuildKit, from Debian trixie in a chroot.
+# A docker of today beside Debian bookworm's 20.10: moby 28.5 with buildx and BuildKit, from Debian forky in a chroot.
 #   modern-docker.sh start DIR      makes the chroot under DIR when it is not there, starts its dockerd
 #   modern-docker.sh run DIR CMD…   runs CMD in the chroot; DIR/work is /work in there: put contexts and archives there
 #   modern-docker.sh stop DIR       stops that dockerd, removes the mounts
@@ -8,7 +8,7 @@ set -euo pipefail
 [ $# -ge 2 ] || { sed -n '2,6s/^# \?//p' "$0" >&2; exit 2; }
 verb=$1; dir=$(realpath -m "$2"); shift 2
 here=$(cd "$(dirname "$0")" && pwd)
-root=$dir/trixie
+root=$dir/chroot
 running() { [ -S "$dir/data/docker.sock" ] && kill -0 "$(cat "$dir/data/pid" 2>/dev/null)" 2>/dev/null; }
 
 case $verb in
@@ -17,8 +17,9 @@ case $verb in
     if [ ! -e "$root/.complete" ]; then
       rm -rf "$root"
       mirror=$("$here/mirror.sh")
-      mmdebstrap --quiet --variant=minbase \
-        --include=docker.io,docker-buildx,docker-cli,ca-certificates,iptables,git trixie "$root" ${mirror:+"$mirror"}
+      # A mirror may be some weeks behind, and the lists of a release in the making are valid for one.
+      mmdebstrap --quiet --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' \
+        --include=docker.io,docker-buildx,docker-cli,ca-certificates,iptables,git forky "$root" ${mirror:+"$mirror"}
       touch "$root/.complete"
     fi
     if ! mountpoint -q "$root"; then
