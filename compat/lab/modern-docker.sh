@@ -3,9 +3,10 @@
 #   modern-docker.sh start DIR      makes the chroot under DIR when it is not there, starts its dockerd
 #   modern-docker.sh run DIR CMD…   runs CMD in the chroot; DIR/work is /work in there: put contexts and archives there
 #   modern-docker.sh stop DIR       stops that dockerd, removes the mounts
-# Its daemon has no bridge: RUN steps have network none or host. Needs root, mmdebstrap and 2 GiB of disk.
+# Its daemon keeps images in containerd, as newer dockers do: only so it writes OCI layouts, annotations and several platforms.
+# It has no bridge: RUN steps have network none or host. Needs root, mmdebstrap and 2 GiB of disk.
 set -euo pipefail
-[ $# -ge 2 ] || { sed -n '2,6s/^# \?//p' "$0" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,7s/^# \?//p' "$0" >&2; exit 2; }
 verb=$1; dir=$(realpath -m "$2"); shift 2
 here=$(cd "$(dirname "$0")" && pwd)
 root=$dir/chroot
@@ -33,7 +34,7 @@ case $verb in
       rm -f "$dir/data/pid" "$dir/data/docker.sock"
       setsid chroot "$root" dockerd --data-root /data/store --exec-root /data/exec -p /data/pid \
         -H unix:///data/docker.sock --bridge=none --iptables=false --ip6tables=false \
-        --storage-driver overlay2 >"$dir/dockerd.log" 2>&1 </dev/null &
+        --feature containerd-snapshotter=true >"$dir/dockerd.log" 2>&1 </dev/null &
       for _ in $(seq 60); do running && break; sleep 0.5; done
       running || { echo "modern-docker.sh: dockerd did not start:" >&2; tail -5 "$dir/dockerd.log" >&2; exit 1; }
       sleep 1
