@@ -3,6 +3,7 @@
 //! BuildKit reads them twice, with slightly different eyes. The parser wants `escape`: it skips spaces before the `#` and takes a second
 //! directive of a name for an error. Whoever looks for `syntax` and `check` wants the `#` in the first column, and skips a `#!` line.
 
+use crate::comments::first_part;
 use crate::error::{Error, Problem};
 use crate::span::{Span, Word};
 
@@ -34,8 +35,7 @@ pub struct Directives {
     pub syntax: Option<Word>,
     /// `escape`.
     pub escape: Escape,
-    /// `check`: settings of lint rules. There are no such rules here, so a list of rules to skip skips nothing, and `error=true`,
-    /// which makes an error of a broken rule, never does.
+    /// `check`: the settings of the build's checks, up to the first space.
     pub check: Option<Word>,
 }
 
@@ -44,7 +44,7 @@ const NAMES: [&str; 3] = ["syntax", "escape", "check"];
 const SPACES: [char; 5] = [' ', '\t', '\n', '\x0c', '\r'];
 
 /// A directive in a comment line that starts at `offset`: its name and its value.
-fn directive(line: &str, offset: usize) -> Option<(&'static str, Word)> {
+pub(crate) fn directive(line: &str, offset: usize) -> Option<(&'static str, Word)> {
     let comment = line.strip_prefix('#')?.trim_start();
     let length = comment
         .find(|c: char| !c.is_ascii_alphanumeric())
@@ -81,14 +81,14 @@ pub struct DirectiveReader {
 }
 
 impl DirectiveReader {
-    /// Reads the next line, without spaces at its start and its line break. The first that is no directive ends them.
-    pub fn line(&mut self, line: &str, offset: usize) -> Result<(), Error> {
+    /// Reads the next line, without spaces at its start and its line break. The first that is no directive ends them. Whether it is one.
+    pub fn line(&mut self, line: &str, offset: usize) -> Result<bool, Error> {
         if self.is_done {
-            return Ok(());
+            return Ok(false);
         }
         let Some((name, value)) = directive(line, offset) else {
             self.is_done = true;
-            return Ok(());
+            return Ok(false);
         };
         if self.seen.contains(&name) {
             return Err(Problem::DirectiveTwice { name }.at(value.span));
@@ -101,7 +101,7 @@ impl DirectiveReader {
                 _ => return Err(Problem::Escape { value: value.value }.at(value.span)),
             };
         }
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -125,7 +125,14 @@ pub fn detect(text: &str) -> Directives {
                 seen.push(name);
                 match name {
                     "syntax" => found.syntax = Some(value),
-                    "check" => found.check = Some(value),
+                    "check" => {
+                        let settings = first_part(&value.value).to_owned();
+                        let end = value.span.start + settings.len();
+                        found.check = Some(Word {
+                            value: settings,
+                            span: Span::new(value.span.start, end),
+                        });
+                    }
                     _ => {}
                 }
             }
@@ -133,31 +140,6 @@ pub fn detect(text: &str) -> Directives {
         }
     }
     found
-}
-
-/// Checks the settings of `check`: `skip=…;error=…;experimental=…`.
-pub fn check_lint_settings(value: &Word) -> Result<(), Error> {
-    let refuse = |reason: String| Err(Problem::Check { reason }.at(value.span));
-    let text = value.value.trim();
-    if text.is_empty() {
-        return Ok(());
-    }
-    for part in text.splitn(3, ';') {
-        let Some((key, setting)) = part.split_once('=') else {
-            return refuse(format!("`{part}` is no setting"));
-        };
-        match (key.trim(), setting.trim()) {
-            ("skip" | "experimental", _)
-            | (
-                "error",
-                "1" | "t" | "T" | "true" | "TRUE" | "True" | "0" | "f" | "F" | "false" | "FALSE"
-                | "False",
-            ) => {}
-            ("error", other) => return refuse(format!("`error` is true or false, not `{other}`")),
-            (other, _) => return refuse(format!("unknown setting `{other}`")),
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -205,24 +187,6 @@ mod tests {
         ] {
             let found = detect(text).syntax;
             assert_eq!(found.as_ref().map(Word::as_str), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn lint_settings_are_checked() {
-        for (value, is_fine) in [
-            ("skip=all", true),
-            ("skip=A, B;error=true", true),
-            ("error=1;experimental=X;skip=Y", true),
-            ("error=maybe", false),
-            ("skip", false),
-            ("warn=all", false),
-        ] {
-            let word = Word {
-                value: value.into(),
-                span: Span::at(0),
-            };
-            assert_eq!(check_lint_settings(&word).is_ok(), is_fine, "{value}");
         }
     }
 }

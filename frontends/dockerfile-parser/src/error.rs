@@ -47,12 +47,6 @@ pub enum Problem {
         /// The value.
         value: String,
     },
-    /// `# check=` with impossible settings.
-    #[error("invalid `check` directive: {reason}")]
-    Check {
-        /// What is wrong.
-        reason: String,
-    },
     /// A keyword that there is not.
     #[error("unknown instruction: {name}")]
     UnknownInstruction {
@@ -215,7 +209,6 @@ impl Problem {
             Self::LineTooLong { .. } => "break it with a continuation character, or copy a file",
             Self::DirectiveTwice { .. } => "remove one of them",
             Self::Escape { .. } => "write `# escape=\\` or `# escape=` with a backtick",
-            Self::Check { .. } => "settings are written as `skip=RuleA,RuleB;error=true`",
             Self::UnknownInstruction { nearest, .. } => {
                 return did_you_mean(nearest.as_deref()).or_else(|| {
                     Some(

@@ -1,5 +1,6 @@
 //! The instructions, typed: what each has been given, checked as far as that can be done without expanding anything.
 
+use crate::comments::Comments;
 use crate::heredoc::{self, Heredoc};
 use crate::span::{Span, Word};
 
@@ -10,6 +11,10 @@ pub struct Instruction {
     pub span: Span,
     /// Its logical line: continuation lines joined, no spaces around it, without here-documents.
     pub text: String,
+    /// Its keyword as it is written.
+    pub keyword: String,
+    /// The comments before it.
+    pub comments: Comments,
     /// Which one it is.
     pub kind: Kind,
 }
@@ -108,10 +113,16 @@ pub struct From {
     pub span: Span,
     /// Its logical line.
     pub text: String,
+    /// Its keyword as it is written.
+    pub keyword: String,
+    /// The comments before it.
+    pub comments: Comments,
     /// The base: an image, an earlier stage, or `scratch`.
     pub base: Word,
     /// The name of the stage, in lower case.
     pub name: Option<Word>,
+    /// `AS` and the name as they are written, where there is a name.
+    pub alias: Option<(String, String)>,
     /// `--platform`.
     pub platform: Option<Word>,
 }

@@ -23,6 +23,7 @@
 //! ```
 
 mod arguments;
+mod comments;
 pub mod csv;
 mod directives;
 mod duration;
@@ -47,6 +48,7 @@ mod warning;
 mod word_error;
 mod words;
 
+pub use comments::Comments;
 pub use directives::{Directives, Escape};
 pub use error::{Error, Problem};
 pub use heredoc::Heredoc;
@@ -54,7 +56,7 @@ pub use instruction::{
     Add, Arg, CommandLine, Copy, Device, Document, From, Healthcheck, Instruction, Kind, Mount,
     Network, OnBuild, Pair, Run, Security, Transfer,
 };
-pub use nearest::nearest;
+pub use nearest::{distance, nearest};
 pub use span::{Span, Spanned, Word};
 pub use stages::{Dockerfile, Stage, parse, parse_instruction};
 pub use warning::{Warning, WarningKind};

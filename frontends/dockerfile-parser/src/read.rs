@@ -31,6 +31,8 @@ pub fn read(raw: &Raw) -> Result<Read, Error> {
     Ok(Read::Instruction(Instruction {
         span: raw.span,
         text,
+        keyword: raw.split.keyword.value.clone(),
+        comments: raw.comments.clone(),
         kind: kind(raw, &keyword)?,
     }))
 }
@@ -109,9 +111,11 @@ fn at_least_one<T>(raw: &Raw, words: Vec<T>, instruction: &'static str) -> Resul
 
 fn from(raw: &Raw, text: String) -> Result<From, Error> {
     let arguments = arguments::spaced(&raw.line, raw.split.rest.clone());
-    let (base, name) = match arguments.as_slice() {
+    let (base, alias) = match arguments.as_slice() {
         [base] => (base, None),
-        [base, keyword, name] if keyword.value.eq_ignore_ascii_case("as") => (base, Some(name)),
+        [base, keyword, name] if keyword.value.eq_ignore_ascii_case("as") => {
+            (base, Some((keyword, name)))
+        }
         _ => {
             let span = match arguments.as_slice() {
                 [_, second, .., last] => second.span.to(last.span),
@@ -121,13 +125,16 @@ fn from(raw: &Raw, text: String) -> Result<From, Error> {
             return Err(Problem::FromArguments.at(span));
         }
     };
-    let name = name.map(stage_name).transpose()?;
+    let name = alias.map(|(_, name)| stage_name(name)).transpose()?;
     let flags = flags::read("FROM", &raw.split.flags, &[("platform", Takes::One)])?;
     Ok(From {
         span: raw.span,
         text,
+        keyword: raw.split.keyword.value.clone(),
+        comments: raw.comments.clone(),
         base: base.clone(),
         name,
+        alias: alias.map(|(keyword, name)| (keyword.value.clone(), name.value.clone())),
         platform: flags.one("platform"),
     })
 }

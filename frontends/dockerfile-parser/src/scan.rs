@@ -1,6 +1,7 @@
 //! A text as instructions that are not understood yet: continuation lines joined, comments and blank lines left out,
 //! here-documents attached.
 
+use crate::comments::Comments;
 use crate::directives::{DirectiveReader, Escape};
 use crate::error::{Error, Problem};
 use crate::heredoc::{self, Heredoc};
@@ -26,6 +27,8 @@ pub struct Raw {
     pub heredocs: Vec<Heredoc>,
     /// The escape character that it was read with.
     pub escape: Escape,
+    /// The comments before it.
+    pub comments: Comments,
 }
 
 /// Reads a text, instruction by instruction.
@@ -74,49 +77,61 @@ impl<'a> Scanner<'a> {
 
     /// The next instruction.
     pub fn instruction(&mut self) -> Result<Option<Raw>, Error> {
+        let mut comments = Comments::default();
         while let Some((whole, start)) = self.line()? {
             let content = without_break(whole);
             let trimmed = content.trim_start();
             let start = start + (content.len() - trimmed.len());
-            self.directives.line(trimmed, start)?;
-            if !trimmed.is_empty() && !trimmed.starts_with('#') {
-                return self.read(trimmed, start).map(Some);
+            let is_directive = self.directives.line(trimmed, start)?;
+            if trimmed.starts_with('#') {
+                if !is_directive {
+                    comments.push(content);
+                }
+            } else if !trimmed.is_empty() {
+                return self.read(trimmed, start, comments).map(Some);
             }
         }
         Ok(None)
     }
 
-    fn read(&mut self, first: &str, start: usize) -> Result<Raw, Error> {
+    fn read(&mut self, first: &str, start: usize, comments: Comments) -> Result<Raw, Error> {
         let mut line = Line::default();
         let mut is_open = self.push(&mut line, first, start);
-        let mut gap = None;
+        let mut has_gap = false;
+        // The last line that was read, its break included.
+        let mut last = Span::new(start, start + first.len());
         while is_open {
             let Some((whole, start)) = self.line()? else {
                 break;
             };
+            last = Span::new(start, start + whole.len());
             let content = without_break(whole);
             match content.trim_start().chars().next() {
                 Some('#') => {}
-                None => {
-                    gap.get_or_insert(Span::new(start, start + content.len()));
-                }
+                None => has_gap = true,
                 Some(_) => is_open = self.push(&mut line, content, start),
             }
         }
-        if let Some(span) = gap {
+        if has_gap {
             self.warnings.push(Warning {
                 kind: WarningKind::EmptyContinuation,
-                span,
+                span: last,
             });
+        }
+        let mut span = line.whole();
+        if span.end <= last.start {
+            // Lines that continue nothing belong to it all the same.
+            span.end = last.end;
         }
         let escape = self.escape();
         let split = split(&line, 0..line.text().len(), escape);
         let mut raw = Raw {
-            span: line.whole(),
+            span: Span::new(start.min(span.start), span.end),
             line,
             split,
             heredocs: Vec::new(),
             escape,
+            comments,
         };
         if takes_heredocs(&raw) {
             self.heredocs(&mut raw)?;
@@ -248,7 +263,7 @@ mod tests {
         let mut scanner = Scanner::new(text);
         scanner.instruction().unwrap();
         assert_eq!(scanner.warnings.len(), 1);
-        assert_eq!(scanner.warnings[0].span, Span::at(8));
+        assert_eq!(scanner.warnings[0].span, Span::new(16, 19));
     }
 
     #[test]

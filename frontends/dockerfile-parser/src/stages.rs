@@ -1,6 +1,6 @@
 //! The whole text: directives, args before the first FROM, stages.
 
-use crate::directives::{Directives, check_lint_settings, detect};
+use crate::directives::{Directives, detect};
 use crate::error::{Error, Problem};
 use crate::instruction::{From, Instruction, Kind};
 use crate::line_index::LineIndex;
@@ -48,9 +48,6 @@ impl Dockerfile {
 /// When docker would refuse it, too, whatever it was built with. What depends on the values of variables is not looked at.
 pub fn parse(text: &str) -> Result<Dockerfile, Error> {
     let mut directives = detect(text);
-    if let Some(check) = &directives.check {
-        check_lint_settings(check)?;
-    }
     let mut scanner = Scanner::new(text);
     let mut global_args = Vec::new();
     let mut stages: Vec<Stage> = Vec::new();

@@ -12,27 +12,8 @@ pub struct Warning {
 }
 
 /// The kinds of warnings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WarningKind {
-    /// An empty line in the midst of an instruction.
-    #[error("empty continuation line")]
+    /// Empty lines in the midst of an instruction. The place is the last line before its here-documents, as in BuildKit.
     EmptyContinuation,
-}
-
-impl Warning {
-    /// What would be right.
-    #[must_use]
-    pub fn help(&self) -> &'static str {
-        match self.kind {
-            WarningKind::EmptyContinuation => {
-                "remove the empty line, or make it a comment: docker will refuse it one day"
-            }
-        }
-    }
-}
-
-impl std::fmt::Display for Warning {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.kind.fmt(f)
-    }
 }

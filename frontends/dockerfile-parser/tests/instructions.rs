@@ -58,6 +58,11 @@ fn a_dockerfile_is_global_args_and_stages() {
         "debian:$A"
     );
     assert_eq!(build.instructions[0].text, "RUN x");
+    assert_eq!(build.from.keyword, "from");
+    assert_eq!(
+        build.from.alias,
+        Some(("as".to_owned(), "Build".to_owned()))
+    );
     assert_eq!((last.from.name.clone(), last.instructions.len()), (None, 0));
     assert!(dockerfile.warnings.is_empty());
 }
@@ -80,11 +85,6 @@ fn a_whole_text_can_be_wrong() {
             "FROM --platfrom=x a\n",
             "FROM has no flag --platfrom",
             "--platfrom=x",
-        ),
-        (
-            "# check=what\nFROM a\n",
-            "invalid `check` directive",
-            "what",
         ),
         ("FROM a\n\\", "unknown instruction: ", ""),
     ] {
@@ -378,10 +378,24 @@ fn lines_may_end_and_continue_in_every_way() {
     assert_eq!(dockerfile.lines(instructions[1].span), (5, 7));
     assert!(dockerfile.text[instructions[0].span.start..].starts_with("RUN"));
     assert_eq!(dockerfile.warnings.len(), 1);
-    assert_eq!(dockerfile.lines(dockerfile.warnings[0].span), (3, 3));
-    assert!(!dockerfile.warnings[0].help().is_empty());
+    assert_eq!(dockerfile.lines(dockerfile.warnings[0].span), (4, 4));
     match &instructions[1].kind {
         Kind::Copy(copy) => assert_eq!(copy.files.documents[0].content, "x\r\n"),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn instructions_keep_the_comments_before_them_and_all_their_lines() {
+    let text = "# escape=\\\n# A is a\n\nARG A\n# gone\n#\n# base of all\nFROM x AS base\nrun a \\\n b\\\n# c\n\n";
+    let dockerfile = parse(text).unwrap();
+    let arg = &dockerfile.global_args[0];
+    assert_eq!(arg.comments.about("A"), Some("is a"));
+    let stage = &dockerfile.stages[0];
+    assert_eq!(stage.from.comments.about("base"), Some("of all"));
+    assert_eq!(stage.from.comments.about("gone"), None);
+    let run = &stage.instructions[0];
+    assert_eq!(run.keyword, "run");
+    assert_eq!(dockerfile.lines(run.span), (9, 12));
+    assert_eq!(dockerfile.lines(dockerfile.warnings[0].span), (12, 12));
 }

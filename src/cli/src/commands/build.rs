@@ -205,7 +205,7 @@ impl Work<'_> {
                 last_line,
             };
             self.events
-                .warn(format!("{warning}: {}", warning.help()), Some(origin));
+                .warn("empty continuation line", Some(origin));
         }
         for warning in &lowered.warnings {
             self.events.warn(warning, None);
