@@ -292,6 +292,11 @@ fn git_source(
     })?)
 }
 
+/// Whether a source is a path: neither a file on a web server nor a repository.
+pub fn is_local(source: &str) -> bool {
+    !is_http(source) && git_url::parse(source).is_none()
+}
+
 fn is_http(source: &str) -> bool {
     (source.starts_with("http://") || source.starts_with("https://"))
         && git_url::parse(source).is_none()

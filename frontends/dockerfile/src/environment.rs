@@ -26,6 +26,11 @@ impl Environment {
             .map(|(_, value)| value.as_str())
     }
 
+    /// The names in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().map(|(name, _)| name.as_str())
+    }
+
     /// The variables in order.
     pub fn to_vec(&self) -> Vec<(String, String)> {
         self.variables.clone()

@@ -207,12 +207,27 @@ pub enum Problem {
         /// The way out.
         help: String,
     },
+    /// `# check=` with impossible settings.
+    #[error("invalid `check` directive: {reason}")]
+    CheckSettings {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The Dockerfile asks for a failure where it does not follow these rules.
+    #[error("the Dockerfile does not follow the rules {}, and `error=true` makes that an error", rules.join(", "))]
+    Checks {
+        /// Their names.
+        rules: Vec<&'static str>,
+    },
     /// The graph refuses a node.
     #[error(transparent)]
     Graph(#[from] GraphError),
 }
 
 impl Problem {
+    /// How checks are set.
+    pub(crate) const SETTINGS_HELP: &str = "settings are written as `skip=RuleA,RuleB;error=true`";
+
     /// The problem at a place, or where it knows better.
     pub(crate) fn at(self, span: Span) -> Error {
         let better = match &self {
@@ -262,6 +277,8 @@ impl Problem {
             Self::Syntax(problem) => return problem.help(),
             Self::Expansion { error, .. } => return error.help(),
             Self::Frontend { .. } => "remove the `# syntax=` line, or name docker/dockerfile:1".to_owned(),
+            Self::CheckSettings { .. } => Self::SETTINGS_HELP.to_owned(),
+            Self::Checks { .. } => "the warnings say where; `skip=RULE` leaves one out".to_owned(),
             Self::EmptyCommand => "put a program into the list".to_owned(),
             Self::NotAllowed { entitlement } => format!("pass --allow {}", entitlement.name()),
             Self::Unsupported { help, .. } | Self::BuildArg { help, .. } => help.clone(),

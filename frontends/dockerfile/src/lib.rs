@@ -9,9 +9,10 @@
 //! ends the graph.
 //!
 //! A `# syntax=` line may name any release of docker's own frontend: all of them are this one. Another frontend is an error.
-//! A `# check=` line is checked for its form; there are no lint rules that it could set.
+//! On the way, [`Checks`] look at the rules that docker's frontend warns of.
 
 mod build_args;
+pub mod checks;
 mod chmod;
 mod copy;
 mod effect;
@@ -38,8 +39,9 @@ mod signals;
 mod source;
 mod state;
 
+pub use checks::{Checks, Rule, Violation};
 pub use error::{Error, Problem, Result};
-pub use lower::{bases, lower};
+pub use lower::{bases, lower, lower_checked};
 pub use lowered::{ImageConfigs, ImageRequest, Lowered, Lowering};
 pub use options::{Entitlement, NamedContext, NoCache, Options};
 pub use stromatekt_dockerfile_parser::{Dockerfile, Span, Warning, csv};

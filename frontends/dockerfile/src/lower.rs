@@ -9,6 +9,7 @@ use stromatekt_graph::op::File;
 use stromatekt_graph::{NodeId, Op, Origin};
 
 use crate::build_args;
+use crate::checks::Checks;
 use crate::copy::{self, Marks};
 use crate::effect::{self, Effect};
 use crate::error::{Problem, Result};
@@ -29,7 +30,8 @@ use crate::state::{State, empty_image};
 /// # Errors
 /// When the Dockerfile cannot be built whatever those configs are.
 pub fn bases(dockerfile: &Dockerfile, options: &Options) -> Result<Vec<ImageRequest>> {
-    match Plan::new(dockerfile, options)?.ready(&ImageConfigs::new())? {
+    let checks = Checks::new(dockerfile, options)?;
+    match Plan::new(dockerfile, options, &checks)?.ready(&ImageConfigs::new())? {
         Readiness::Ready(_) => Ok(Vec::new()),
         Readiness::Needs(requests) => Ok(requests),
     }
@@ -47,7 +49,22 @@ pub fn lower(
     options: &Options,
     configs: &ImageConfigs,
 ) -> Result<Lowering> {
-    let mut plan = Plan::new(dockerfile, options)?;
+    let checks = Checks::new(dockerfile, options)?;
+    lower_checked(dockerfile, file, options, configs, &checks)
+}
+
+/// As [`lower`], with these checks: whatever comes of it, they know afterwards what they found as far as it got.
+///
+/// # Errors
+/// Those of [`lower`], and where violations are errors.
+pub fn lower_checked(
+    dockerfile: &Dockerfile,
+    file: &str,
+    options: &Options,
+    configs: &ImageConfigs,
+    checks: &Checks<'_>,
+) -> Result<Lowering> {
+    let mut plan = Plan::new(dockerfile, options, checks)?;
     let order = match plan.ready(configs)? {
         Readiness::Ready(order) => order,
         Readiness::Needs(requests) => return Ok(Lowering::NeedsImages(requests)),
@@ -64,6 +81,7 @@ pub fn lower(
         let state = lowering.stage(&plan, &mut stages[index])?;
         lowering.states[index] = Some(state);
     }
+    checks.refuse()?;
     let target = lowering.states[plan.target]
         .take()
         .ok_or_else(|| Problem::Syntax(Syntax::NoStage).nowhere())?;
@@ -152,6 +170,8 @@ impl StageLowering<'_> {
                     .get(&(image.location.clone(), image.platform.clone()))
                     .cloned()
                     .unwrap_or_else(|| empty_image(&platform));
+                plan.checks
+                    .base_platform(image, &config.platform(), stage.span);
                 Ok(State::on_image(tree, Some(tree), config, created))
             }
             Source::Files(name, files) => {
@@ -174,6 +194,7 @@ impl StageLowering<'_> {
         state: &mut State,
         step: &Step<'_>,
     ) -> Result<(), Problem> {
+        plan.checks.instruction(&step.instruction, state, plan);
         let effect = effect::read(&step.instruction, state, plan)?;
         match effect {
             Effect::Config => Ok(()),

@@ -2,10 +2,12 @@
 //! triggers, and which stages and images the target needs.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use stromatekt_dockerfile_parser::{self as parser, Dockerfile, Instruction, Span, nearest};
 use stromatekt_oci::platform::Platform;
 
+use crate::checks::Checks;
 use crate::environment::Environment;
 use crate::error::{Problem, Result};
 use crate::expand::Words;
@@ -28,6 +30,10 @@ pub struct Plan<'a> {
     pub stages: Vec<Stage<'a>>,
     /// The stage that is wanted.
     pub target: usize,
+    /// What looks at rules.
+    pub checks: &'a Checks<'a>,
+    /// The names of the args before the first FROM, set or not.
+    declared: BTreeSet<String>,
 }
 
 /// A stage with its names resolved.
@@ -66,7 +72,12 @@ pub struct Step<'a> {
 
 impl<'a> Plan<'a> {
     /// Resolves all names of a Dockerfile.
-    pub fn new(dockerfile: &'a Dockerfile, options: &'a Options) -> Result<Self> {
+    pub fn new(
+        dockerfile: &'a Dockerfile,
+        options: &'a Options,
+        checks: &'a Checks<'a>,
+    ) -> Result<Self> {
+        checks.file(dockerfile);
         build_args::check(options).map_err(Problem::nowhere)?;
         check_frontend(dockerfile, options)?;
         if dockerfile.stages.is_empty() {
@@ -75,6 +86,7 @@ impl<'a> Plan<'a> {
         let words = Words::of(dockerfile);
         let last_name = dockerfile.stages.last().and_then(reading::stage_name);
         let mut globals = build_args::predefined(options, last_name.as_deref());
+        checks.default_bases(dockerfile, &words, &globals);
         reading::global_args(dockerfile, options, &words, &mut globals)?;
         let epoch = build_args::source_date_epoch(options, &globals).map_err(Problem::nowhere)?;
         if let Some((seconds, _)) = &epoch
@@ -93,6 +105,8 @@ impl<'a> Plan<'a> {
             epoch,
             stages: Vec::new(),
             target: 0,
+            checks,
+            declared: reading::global_names(dockerfile),
         };
         for stage in &dockerfile.stages {
             let stage = plan.stage(stage)?;
@@ -117,6 +131,8 @@ impl<'a> Plan<'a> {
     fn stage(&self, stage: &'a parser::Stage) -> Result<Stage<'a>> {
         let index = self.stages.len();
         let span = stage.from.span;
+        self.checks
+            .from(&stage.from, &self.words, &self.globals, &self.declared);
         let place = stage.from.base.span;
         let base = self
             .words

@@ -4,8 +4,30 @@
 
 use std::net::IpAddr;
 
-/// The `port/protocol` entries that one argument stands for; the reason where it stands for none.
-pub fn parse(text: &str) -> Result<Vec<String>, String> {
+/// How an argument is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// Its protocol has capital letters.
+    pub has_capitals: bool,
+    /// It has an address or a port of the host.
+    pub has_host: bool,
+}
+
+impl Form {
+    /// Nothing where there is no port, or a protocol that there is not.
+    pub fn of(text: &str) -> Option<Self> {
+        let (address, host, range, protocol) = split(text);
+        let lower = protocol.to_ascii_lowercase();
+        let is_known = matches!(lower.as_str(), "" | "tcp" | "udp" | "sctp");
+        (!range.is_empty() && is_known).then_some(Self {
+            has_capitals: lower != protocol,
+            has_host: !address.is_empty() || !host.is_empty(),
+        })
+    }
+}
+
+/// Address, host part, range and protocol.
+fn split(text: &str) -> (String, &str, &str, &str) {
     let parts: Vec<&str> = text.split(':').collect();
     let (address, host, container) = match parts.as_slice() {
         [] => (String::new(), "", ""),
@@ -14,6 +36,12 @@ pub fn parse(text: &str) -> Result<Vec<String>, String> {
         [address @ .., host, container] => (address.join(":"), *host, *container),
     };
     let (range, protocol) = container.split_once('/').unwrap_or((container, ""));
+    (address, host, range, protocol)
+}
+
+/// The `port/protocol` entries that one argument stands for; the reason where it stands for none.
+pub fn parse(text: &str) -> Result<Vec<String>, String> {
+    let (address, host, range, protocol) = split(text);
     if range.is_empty() {
         return Err("no port is given".to_owned());
     }

@@ -40,6 +40,9 @@ impl Plan<'_> {
     }
 
     fn reachable(&self) -> BTreeSet<usize> {
+        if self.checks.all_stages {
+            return (0..self.stages.len()).collect();
+        }
         let mut reachable = BTreeSet::new();
         let mut rest = vec![self.target];
         while let Some(index) = rest.pop() {

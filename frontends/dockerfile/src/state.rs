@@ -7,6 +7,7 @@ use stromatekt_graph::NodeId;
 use stromatekt_oci::config::{HealthConfig, History, ImageConfig};
 use stromatekt_oci::platform::Platform;
 
+use crate::checks::Marks;
 use crate::environment::{self, Environment};
 use crate::{go_text, paths};
 
@@ -35,6 +36,8 @@ pub struct State {
     pub created: Option<String>,
     /// Whether CMD stood in this stage: then ENTRYPOINT keeps it.
     pub has_cmd: bool,
+    /// What checks must know of the instructions before.
+    pub marks: Marks,
 }
 
 /// A layer: what turned one tree into another.
@@ -78,6 +81,7 @@ impl State {
             args: Vec::new(),
             created,
             has_cmd: false,
+            marks: Marks::default(),
         };
         state.enter();
         state
@@ -88,6 +92,7 @@ impl State {
         let mut state = self.clone();
         state.image.config.on_build.clear();
         state.has_cmd = false;
+        state.marks = self.marks.next_stage();
         state.enter();
         state
     }
