@@ -1,0 +1,2 @@
+#!/bin/busybox sh
+printf '%s\n' "$0" "$@" > /args
