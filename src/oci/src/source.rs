@@ -16,7 +16,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::compress::Compression;
 use crate::config::ImageConfig;
-use crate::descriptor::Descriptor;
+use crate::descriptor::{Descriptor, Manifest, MediaType};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::layout::{BLOBS, INDEX_FILE, LAYOUT_FILE};
@@ -204,6 +204,16 @@ impl ImageSource {
                 available: describe(&all),
             }),
         }
+    }
+
+    /// The manifest of an image of this source; a docker-archive has none.
+    pub fn manifest_of(&self, image: &SourceImage) -> Result<Option<Manifest>> {
+        let Some(digest) = image.manifest else {
+            return Ok(None);
+        };
+        let (_, size) = self.open_blob(&digest)?;
+        let entry = Descriptor::new(MediaType::default(), digest, size);
+        self.manifest(&entry).map(Some)
     }
 
     /// A blob of an image of this source, as it is stored; its length is verified, its digest is the reader's.

@@ -4,6 +4,7 @@
 //! resolved beneath the root, where symbolic links count as a process chrooted there would see them, and the entry itself is made
 //! with a call that follows none.
 
+mod entries;
 mod metadata;
 mod name;
 
@@ -24,6 +25,7 @@ use crate::error::{Error, Result};
 use crate::tar::{Chunk, Kind, Member, Streamed, TarReader};
 
 pub use crate::apply::{AppliedLayer, apply_layer};
+pub use entries::{EntryKind, EntryMetadata, LayerChange, LayerEntry, list_layer};
 
 /// The chunk in which an archive is read that is not buffered already.
 const CHUNK: usize = 256 << 10;
