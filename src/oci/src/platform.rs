@@ -146,7 +146,8 @@ impl Platform {
             .variant
             .as_deref()
             .and_then(|variant| variant.strip_prefix('v'));
-        let major = version.and_then(|version| version.parse::<u32>().ok());
+        // Small numbers: an index may say any, and all below are listed.
+        let major = version.and_then(|version| version.parse::<u8>().ok());
         let mut machines = vec![(self.architecture.clone(), self.variant.clone())];
         match self.architecture.as_str() {
             "amd64" => {
@@ -168,7 +169,7 @@ impl Platform {
                     ),
                 };
                 let minors =
-                    |major: u32, from: u32| (1..=from).rev().map(move |n| format!("v{major}.{n}"));
+                    |major: u8, from: u8| (1..=from).rev().map(move |n| format!("v{major}.{n}"));
                 if major == 9 {
                     // v9.n has all that v8.(n+5) has, as the Arm architecture defines it.
                     machines.extend(minors(9, minor).map(of));
@@ -372,6 +373,19 @@ mod tests {
                 .and_then(|entry| entry.platform.as_ref())
                 .map(ToString::to_string);
             assert_eq!(found.as_deref(), chosen, "{here} of {there:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_platform_prints_as_itself_and_runs_its_own_images(
+            text in "[a-z0-9]{1,7}(\\([0-9.]{1,5}\\))?/(amd64|arm|arm64|386|x86_64|[a-z0-9]{1,5})(/v?[0-9]{1,10}(\\.[0-9]{1,10})?)?",
+        ) {
+            let platform: Platform = text.parse().unwrap();
+            proptest::prop_assert_eq!(platform.to_string().parse::<Platform>().unwrap(), platform.clone());
+            proptest::prop_assert_eq!(platform.rank(&platform), Some(0));
+            // Every processor that could run is listed, so there must not be any number of them.
+            proptest::prop_assert!(platform.runs().len() <= 512);
         }
     }
 }
