@@ -1,0 +1,5 @@
+//! The subcommands, a file each.
+
+pub mod fuzz;
+pub mod generate;
+pub mod run;

@@ -1,0 +1,203 @@
+//! The docker that cases are compared with: the one of `compat/lab/modern-docker.sh`, in its chroot.
+//!
+//! Its client is called directly; starting and stopping is the script's. A daemon that was running is left running.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::command::{self, Done};
+use crate::error::{Error, Result};
+
+/// A running docker.
+#[derive(Debug)]
+pub struct Docker {
+    directory: PathBuf,
+    /// Whether it is to be stopped in the end.
+    started: bool,
+    /// What it is made of.
+    pub versions: Versions,
+}
+
+/// The versions of what a build goes through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Versions {
+    /// The daemon.
+    pub docker: String,
+    /// The BuildKit in the daemon.
+    pub buildkit: String,
+    /// The client's plug-in.
+    pub buildx: String,
+    /// What runs the steps.
+    pub runc: String,
+}
+
+impl Docker {
+    /// Uses the docker in a directory, started if need be.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub fn open(directory: &Path) -> Result<Self> {
+        let unable = |reason: String| Error::Docker { reason };
+        if !nix::unistd::geteuid().is_root() {
+            return Err(unable("only root can start one".to_owned()));
+        }
+        let running = is_running(directory);
+        if !running {
+            let mut start = Command::new(script());
+            start.arg("start").arg(directory);
+            // It makes the chroot of Debian packages if need be.
+            let done = command::run(&mut start, None, Duration::from_secs(900))
+                .map_err(|error| unable(error.to_string()))?;
+            if !done.success {
+                return Err(unable(done.tail()));
+            }
+        }
+        let mut docker = Self {
+            directory: directory.to_owned(),
+            started: !running,
+            versions: Versions::default(),
+        };
+        docker.versions = docker.ask_versions()?;
+        Ok(docker)
+    }
+
+    /// What is shared with it on this machine.
+    #[must_use]
+    pub fn work(&self) -> PathBuf {
+        self.directory.join("work")
+    }
+
+    /// The name that a path beneath [`Docker::work`] has for it.
+    #[must_use]
+    pub fn inside(&self, path: &Path) -> PathBuf {
+        match path.strip_prefix(self.work()) {
+            Ok(rest) => Path::new("/work").join(rest),
+            Err(_) => path.to_owned(),
+        }
+    }
+
+    /// A program in the chroot, with a clean environment.
+    #[must_use]
+    pub fn program(&self, name: &str) -> Command {
+        let mut command = Command::new("chroot");
+        command::clean_environment(&mut command);
+        command.arg(self.directory.join("chroot")).arg(name);
+        command.env("DOCKER_HOST", "unix:///data/docker.sock");
+        command
+    }
+
+    /// Runs a docker command that must succeed.
+    ///
+    /// # Errors
+    ///
+    /// It fails.
+    pub fn require<A: AsRef<std::ffi::OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = A>,
+        purpose: &'static str,
+    ) -> Result<String> {
+        command::require(self.program("docker").args(args), purpose)
+    }
+
+    /// Runs a docker command, whatever comes of it.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started.
+    pub fn attempt<A: AsRef<std::ffi::OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = A>,
+    ) -> Result<Done> {
+        command::run(
+            self.program("docker").args(args),
+            None,
+            Duration::from_secs(120),
+        )
+    }
+
+    fn ask_versions(&self) -> Result<Versions> {
+        let docker = self.require(
+            ["version", "--format", "{{.Server.Version}}"],
+            "asks for its version",
+        )?;
+        let buildx = self.require(["buildx", "version"], "asks for its version")?;
+        let runc = command::require(
+            self.program("runc").arg("--version"),
+            "asks for its version",
+        )?;
+        Ok(Versions {
+            buildkit: self.buildkit_version(&docker)?,
+            docker,
+            buildx: buildx
+                .split_whitespace()
+                .nth(1)
+                .unwrap_or(&buildx)
+                .to_owned(),
+            runc: runc
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim_start_matches("runc version ")
+                .to_owned(),
+        })
+    }
+
+    fn buildkit_version(&self, docker: &str) -> Result<String> {
+        let told = self.require(["buildx", "inspect"], "asks for BuildKit's version")?;
+        let version = told
+            .lines()
+            .find_map(|line| line.strip_prefix("BuildKit version:"))
+            .map(str::trim);
+        Ok(match version {
+            Some(version) if !version.contains("unknown") => version.to_owned(),
+            // A distribution's build does not know which one it was linked with.
+            _ => format!("the one in docker {docker}"),
+        })
+    }
+
+    /// Removes the images of a run, and what the build cache has beyond a bound.
+    pub fn forget(&self, tags: &[String]) {
+        // Whatever is left is removed by the next run or by docker's own policy.
+        if !tags.is_empty() {
+            let _ = self.attempt(
+                ["image", "rm", "--force"]
+                    .into_iter()
+                    .chain(tags.iter().map(String::as_str)),
+            );
+        }
+        let _ = self.attempt(["buildx", "prune", "--force", "--max-used-space", "2gb"]);
+        if self.started {
+            let _ = self.attempt(["image", "prune", "--force"]);
+        }
+    }
+}
+
+impl Drop for Docker {
+    fn drop(&mut self) {
+        if self.started {
+            let _ = command::run(
+                Command::new(script()).arg("stop").arg(&self.directory),
+                None,
+                Duration::from_secs(60),
+            );
+        }
+    }
+}
+
+fn is_running(directory: &Path) -> bool {
+    let data = directory.join("data");
+    let Ok(pid) = fs::read_to_string(data.join("pid")) else {
+        return false;
+    };
+    data.join("docker.sock").exists() && Path::new("/proc").join(pid.trim()).exists()
+}
+
+fn script() -> PathBuf {
+    PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../lab/modern-docker.sh"
+    ))
+}
