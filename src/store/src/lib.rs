@@ -29,6 +29,8 @@ pub mod file_hashes;
 pub mod images;
 pub mod layers;
 pub mod lease;
+pub mod listings;
+pub mod peek;
 pub mod prune;
 pub mod trees;
 
@@ -37,4 +39,5 @@ pub use error::{Error, Result};
 pub use images::{ImageRecord, LayerRecord};
 pub use layers::{DiffRecord, Layer};
 pub use lease::{DeadLease, Lease};
+pub use listings::{ListedImage, Listing};
 pub use trees::{Kept, TreeId};
