@@ -1,0 +1,319 @@
+//! One case built by both builders, and what differs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use stromatekt_compare::{Image, LayerCache, Rules, compare};
+use stromatekt_oci::Platform;
+
+use super::model::{Case, Outcome};
+use crate::blame::{self, Lines};
+use crate::command::{self, Done};
+use crate::docker::Docker;
+use crate::error::{Error, Result};
+use crate::private_copy;
+use crate::stromatekt::Stromatekt;
+
+/// No case needs longer.
+const LIMIT: Duration = Duration::from_secs(120);
+/// Mistakes of a case that are told apart.
+const MISTAKES: usize = 3;
+/// All times that cases set are earlier, all that builds set by themselves are later: 2024-01-01.
+const NEWER: u64 = 1_704_067_200;
+
+/// Both builders, ready to build.
+#[derive(Debug)]
+pub struct Pair {
+    /// The reference.
+    pub docker: Docker,
+    /// Who is tried, with the base image in its store.
+    pub stromatekt: Stromatekt,
+    /// Where cases are put, beneath docker's directory of work.
+    pub work: PathBuf,
+    /// The frontend that docker reads Dockerfiles with, where it is not its own.
+    pub frontend: Option<String>,
+    /// Layers that were read before.
+    pub layers: LayerCache,
+}
+
+/// What became of a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Both made the same image.
+    Same,
+    /// Both refused it, at the same instruction if there is one.
+    Refused(Option<usize>),
+    /// It cannot be built at all.
+    Unfit(String),
+    /// They differ.
+    Different(Found),
+}
+
+/// What two builders did not do alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Which kind of difference it is: the same for each case that shows it.
+    pub kind: String,
+    /// The difference for people.
+    pub lines: Vec<String>,
+}
+
+impl Pair {
+    /// Builds a case in a directory of this name and compares.
+    ///
+    /// # Errors
+    /// When a builder cannot be started or the case cannot be written.
+    pub fn judge(&self, case: &Case, slot: &str) -> Result<Verdict> {
+        self.judge_deep(case, slot, MISTAKES)
+    }
+
+    /// Steps run at the same time, so of several mistakes each builder may name another first: then the case without the one and the case
+    /// without the other must be refused alike.
+    fn judge_deep(&self, case: &Case, slot: &str, mistakes: usize) -> Result<Verdict> {
+        let attempt = match self.attempt(case, slot)? {
+            Ok(attempt) => attempt,
+            Err(unfit) => return Ok(Verdict::Unfit(unfit)),
+        };
+        let (Some(left), Some(right)) = (attempt.left, attempt.right) else {
+            return Ok(attempt.verdict);
+        };
+        if left == right || mistakes == 0 {
+            return Ok(attempt.verdict);
+        }
+        for dropped in [left, right] {
+            let mut other = case.clone();
+            other.instructions.remove(dropped);
+            if !matches!(
+                self.judge_deep(&other, slot, mistakes - 1)?,
+                Verdict::Refused(_)
+            ) {
+                return Ok(attempt.verdict);
+            }
+        }
+        Ok(Verdict::Refused(Some(left)))
+    }
+
+    fn attempt(&self, case: &Case, slot: &str) -> Result<std::result::Result<Attempt, String>> {
+        let place = self.work.join(slot);
+        let remove = |path: &Path| match std::fs::remove_dir_all(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::file("remove", path)(error))
+            }
+            _ => Ok(()),
+        };
+        remove(&place)?;
+        std::fs::create_dir_all(&place).map_err(Error::file("make", &place))?;
+        let (folder, copy) = (place.join("case"), place.join("copy"));
+        case.write(&folder).map_err(Error::file("write", &folder))?;
+        private_copy::make(&folder, &copy)?;
+        let script = case.script();
+        if !script.is_empty()
+            && let Err(Error::Command { output, .. }) =
+                private_copy::set_up(&copy, &script, &BTreeMap::new())
+        {
+            return Ok(Err(output));
+        }
+        let left = self.by_docker(case, &place)?;
+        let right = self.by_stromatekt(case, &place)?;
+        let attempt = self.weigh(case, &place, &left, &right);
+        remove(&place)?;
+        Ok(Ok(attempt))
+    }
+
+    fn by_docker(&self, case: &Case, place: &Path) -> Result<Done> {
+        let copy = self.docker.inside(&place.join("copy"));
+        let mut build = self.docker.program("docker");
+        build.args([
+            "buildx",
+            "build",
+            "--progress=plain",
+            "--provenance=false",
+            "--network=none",
+        ]);
+        if let Some(frontend) = &self.frontend {
+            build
+                .arg("--build-arg")
+                .arg(format!("BUILDKIT_SYNTAX={frontend}"));
+        }
+        let out = self.docker.inside(&place.join("docker"));
+        build.arg(format!(
+            "--output=type=oci,tar=false,dest={}",
+            out.display()
+        ));
+        finish(build, case, &copy)
+    }
+
+    fn by_stromatekt(&self, case: &Case, place: &Path) -> Result<Done> {
+        let mut build = self.stromatekt.command();
+        build.args(["build", "--progress=plain", "--network=none"]);
+        build.arg(format!(
+            "--output=type=oci,tar=false,dest={}",
+            place.join("stromatekt").display()
+        ));
+        finish(build, case, &place.join("copy"))
+    }
+
+    fn weigh(&self, case: &Case, place: &Path, left: &Done, right: &Done) -> Attempt {
+        let blamed = |lines: Option<&Lines>| {
+            lines.and_then(|lines| case.instruction_at(*lines.start() as usize))
+        };
+        let lines = (
+            blame::buildkit(&left.stderr),
+            blame::stromatekt(&right.stderr),
+        );
+        let (left_at, right_at) = (blamed(lines.0.as_ref()), blamed(lines.1.as_ref()));
+        let different =
+            |kind: String, lines: Vec<String>| Verdict::Different(Found { kind, lines });
+        let verdict = match (left.success, right.success) {
+            (true, true) => self.images(place).unwrap_or_else(|error| {
+                different(
+                    format!("unreadable: {}", gist(&error.to_string())),
+                    vec![error.to_string()],
+                )
+            }),
+            (false, false) => {
+                if left_at.is_some() && left_at != right_at {
+                    different(
+                        format!(
+                            "blame: {} / {}",
+                            gist(&last_error(&left.stderr)),
+                            gist(&last_error(&right.stderr))
+                        ),
+                        vec![
+                            format!(
+                                "docker blames {}: {}",
+                                blame::show(lines.0.as_ref()),
+                                last_error(&left.stderr)
+                            ),
+                            format!(
+                                "stromatekt blames {}: {}",
+                                blame::show(lines.1.as_ref()),
+                                last_error(&right.stderr)
+                            ),
+                        ],
+                    )
+                } else {
+                    Verdict::Refused(left_at.or(right_at))
+                }
+            }
+            (true, false) => different(
+                format!(
+                    "only stromatekt fails: {}",
+                    gist(&last_error(&right.stderr))
+                ),
+                vec![format!("only stromatekt fails: {}", right.tail())],
+            ),
+            (false, true) => different(
+                format!("only docker fails: {}", gist(&last_error(&left.stderr))),
+                vec![format!("only docker fails: {}", left.tail())],
+            ),
+        };
+        Attempt {
+            left: left_at.filter(|_| !left.success),
+            right: right_at.filter(|_| !right.success),
+            verdict,
+        }
+    }
+
+    fn images(&self, place: &Path) -> std::result::Result<Verdict, stromatekt_compare::Error> {
+        let open =
+            |name: &str| Image::open_with(&place.join(name), None, &Platform::host(), &self.layers);
+        let (left, right) = (open("docker")?, open("stromatekt")?);
+        let rules = Rules {
+            started: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(NEWER)),
+            ..Rules::default()
+        };
+        let found = compare(&left, &right, &rules);
+        if found.is_same() {
+            return Ok(Verdict::Same);
+        }
+        let mut kinds: Vec<String> = found
+            .differences
+            .iter()
+            .map(|one| format!("{:?}", one.kind))
+            .collect();
+        kinds.sort();
+        kinds.dedup();
+        let lines = found
+            .differences
+            .iter()
+            .take(8)
+            .map(|one| {
+                format!(
+                    "{}: docker {}, stromatekt {}",
+                    one.place,
+                    side(one.left.as_ref()),
+                    side(one.right.as_ref())
+                )
+            })
+            .collect();
+        Ok(Verdict::Different(Found {
+            kind: kinds.join(" "),
+            lines,
+        }))
+    }
+}
+
+struct Attempt {
+    /// The instruction that docker blames.
+    left: Option<usize>,
+    /// The one that stromatekt blames.
+    right: Option<usize>,
+    verdict: Verdict,
+}
+
+fn side(value: Option<&String>) -> String {
+    match value {
+        Some(value) => value.chars().take(300).collect(),
+        None => "none".to_owned(),
+    }
+}
+
+/// Arguments and environment that both builders have, and the build.
+fn finish(mut build: Command, case: &Case, copy: &Path) -> Result<Done> {
+    for arg in case.args.iter().flatten() {
+        build.arg(arg.replace("{work}", &copy.display().to_string()));
+    }
+    build.envs(&case.env).arg(copy);
+    command::run(&mut build, None, LIMIT)
+}
+
+/// The line that says what was wrong.
+fn last_error(output: &str) -> String {
+    let docker = output
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix("ERROR: "));
+    let stromatekt = output.lines().find_map(|line| {
+        line.trim_start()
+            .strip_prefix("x ")
+            .or_else(|| line.trim_start().strip_prefix("× "))
+    });
+    docker
+        .or(stromatekt)
+        .or(output.lines().last())
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// What messages of the same mistake have in common: words, without names and numbers.
+fn gist(message: &str) -> String {
+    let words: Vec<&str> = message
+        .split_whitespace()
+        .filter(|word| {
+            word.len() > 1
+                && word
+                    .chars()
+                    .all(|c| c.is_ascii_alphabetic() || ":,".contains(c))
+        })
+        .collect();
+    words[..words.len().min(14)].join(" ")
+}
+
+/// Whether a case was to fail.
+#[must_use]
+pub fn is_wrong(case: &Case) -> bool {
+    case.outcome == Outcome::Failure
+}
