@@ -20,7 +20,7 @@ case $verb in
       mirror=$("$here/mirror.sh")
       # A mirror may be some weeks behind, and the lists of a release in the making are valid for one.
       mmdebstrap --quiet --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' \
-        --include=docker.io,docker-buildx,docker-cli,ca-certificates,iptables,git forky "$root" ${mirror:+"$mirror"}
+        --include=docker.io,docker-buildx,docker-cli,ca-certificates,iptables,git,xz-utils forky "$root" ${mirror:+"$mirror"}
       touch "$root/.complete"
     fi
     if ! mountpoint -q "$root"; then
