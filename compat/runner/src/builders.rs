@@ -156,9 +156,8 @@ pub fn reference(which: Reference, docker: &Docker, prepared: &Prepared<'_>) -> 
 fn buildkit(docker: &Docker, prepared: &Prepared<'_>) -> Result<Built> {
     let image = prepared.directory.join("buildkit.tar");
     let work = docker.inside(&prepared.copy());
-    let mut build = docker.program("docker");
+    let mut build = docker.buildx();
     build.args([
-        "buildx",
         "build",
         "--no-cache",
         "--provenance=false",

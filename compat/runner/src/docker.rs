@@ -89,6 +89,12 @@ impl Docker {
         command
     }
 
+    /// BuildKit's client. Called by itself it takes half the time that it takes as a plug-in of docker's client.
+    #[must_use]
+    pub fn buildx(&self) -> Command {
+        self.program("/usr/libexec/docker/cli-plugins/docker-buildx")
+    }
+
     /// Runs a docker command that must succeed.
     ///
     /// # Errors

@@ -1,10 +1,9 @@
 //! From what the builders did to the verdict on a case.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use stromatekt_compare::{Builder, Difference, Image, Kind, LayerCache, Rules, compare};
+use stromatekt_compare::{Builder, Class, Difference, Image, Kind, LayerCache, Rules, compare};
 use stromatekt_oci::Platform;
 
 use crate::blame;
@@ -13,7 +12,7 @@ use crate::case::Case;
 use crate::definition::{Definition, Failure, Reference};
 use crate::expect;
 use crate::pattern;
-use crate::verdict::{Acceptance, Finding, Outcome, Verdict};
+use crate::verdict::{Acceptance, Finding, Noise, Outcome, Verdict};
 
 /// What the builders did with a case.
 #[derive(Clone, Debug)]
@@ -35,11 +34,14 @@ pub fn judge(
     times: BTreeMap<&'static str, Duration>,
 ) -> Verdict {
     let mut findings = ends(case, builds);
+    let mut noise = Noise::new();
     let failed = !builds.stromatekt.success;
     if let (Some(failure), true) = (&case.definition.fails, failed) {
         findings.extend(blames(failure, builds));
     } else if !failed {
-        findings.extend(images(case, builds, layers));
+        let (found, classes) = images(case, builds, layers);
+        findings.extend(found);
+        noise = classes;
     }
     let (findings, accepted) = accept(case, builds, findings);
     Verdict {
@@ -51,6 +53,7 @@ pub fn judge(
         },
         times,
         accepted,
+        noise,
     }
 }
 
@@ -144,77 +147,73 @@ fn flat(text: &str) -> String {
 }
 
 /// What differs between the images, and what is not in stromatekt's that should be.
-fn images(case: &Case, builds: &Builds, layers: &LayerCache) -> Vec<Finding> {
+fn images(case: &Case, builds: &Builds, layers: &LayerCache) -> (Vec<Finding>, Noise) {
     let mut findings = Vec::new();
+    let mut noise = Noise::new();
+    let unreadable = |whose: &str, against, error: stromatekt_compare::Error| {
+        Finding::new(
+            against,
+            "image",
+            format!("{whose}'s cannot be read: {error}"),
+        )
+    };
     for platform in platforms(&case.definition) {
-        let ours = match Image::open_with(&builds.stromatekt.image, None, &platform, layers) {
+        let open = |built: &Built| Image::open_with(&built.image, None, &platform, layers);
+        let ours = match open(&builds.stromatekt) {
             Ok(image) => image,
             Err(error) => {
-                findings.push(Finding::new(
-                    None,
-                    "image",
-                    format!("stromatekt's cannot be read: {error}"),
-                ));
+                findings.push(unreadable("stromatekt", None, error));
                 continue;
             }
         };
         findings.extend(expect::check(&case.definition.expect, &ours));
-        for (reference, built) in &builds.references {
-            if !built.success {
-                continue;
+        for (reference, built) in builds.references.iter().filter(|(_, built)| built.success) {
+            match open(built) {
+                Ok(theirs) => {
+                    let comparison = compare(&theirs, &ours, &rules(*reference, builds.started));
+                    for (class, differences) in &comparison.noise {
+                        *noise.entry(*class).or_default() += differences.len();
+                    }
+                    let kept = comparison.differences.iter().filter(|difference| {
+                        *reference != Reference::Classic || !is_of_classic(difference)
+                    });
+                    findings.extend(kept.map(|difference| {
+                        Finding::new(
+                            Some(*reference),
+                            &difference.place,
+                            show(*reference, difference),
+                        )
+                    }));
+                }
+                Err(error) => findings.push(unreadable(reference.name(), Some(*reference), error)),
             }
-            findings.extend(against(
-                *reference,
-                &built.image,
-                &ours,
-                &platform,
-                builds.started,
-                layers,
-            ));
         }
     }
-    findings
+    (findings, noise)
 }
 
-fn against(
-    reference: Reference,
-    image: &Path,
-    ours: &Image,
-    platform: &Platform,
-    started: SystemTime,
-    layers: &LayerCache,
-) -> Vec<Finding> {
-    let theirs = match Image::open_with(image, None, platform, layers) {
-        Ok(image) => image,
-        Err(error) => {
-            return vec![Finding::new(
-                Some(reference),
-                "image",
-                format!("{reference}'s cannot be read: {error}"),
-            )];
-        }
-    };
-    let rules = Rules {
-        started: Some(started),
-        ..Rules::against(match reference {
-            Reference::Buildkit => Builder::BuildKit,
-            Reference::Classic => Builder::Classic,
-        })
-    };
-    let comparison = compare(&theirs, ours, &rules);
-    let found = comparison
-        .differences
-        .iter()
-        .filter(|difference| reference != Reference::Classic || !is_of_classic(difference));
-    found
-        .map(|difference| {
-            Finding::new(
-                Some(reference),
-                &difference.place,
-                show(reference, difference),
-            )
-        })
-        .collect()
+fn rules(reference: Reference, started: SystemTime) -> Rules {
+    match reference {
+        // What other builders note of themselves, leave behind or leave out has no place between two that are to be the same.
+        Reference::Buildkit => Rules {
+            started: Some(started),
+            counted: [
+                Class::Stubs,
+                Class::EmptyLayers,
+                Class::DaemonFields,
+                Class::BuilderNotes,
+            ]
+            .into(),
+            ..Rules::against(Builder::BuildKit)
+        },
+        // Its history and its layers are others by nature.
+        Reference::Classic => Rules {
+            started: Some(started),
+            history: false,
+            layers: false,
+            ..Rules::against(Builder::Classic)
+        },
+    }
 }
 
 /// What the classic builder has otherwise by nature.

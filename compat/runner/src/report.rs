@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use stromatekt_compare::Class;
+
 use crate::case::Case;
 use crate::docker::Versions;
 use crate::verdict::{Count, Outcome, Verdict};
@@ -32,6 +34,7 @@ impl Report<'_> {
         self.times(&mut text);
         self.accepted(&mut text);
         self.newest(&mut text);
+        self.noise(&mut text);
         self.outcomes(&mut text);
         text
     }
@@ -126,6 +129,25 @@ impl Report<'_> {
         }
     }
 
+    fn noise(&self, text: &mut String) {
+        let mut classes: BTreeMap<Class, (usize, usize)> = BTreeMap::new();
+        for (class, number) in self.verdicts.iter().flat_map(|verdict| &verdict.noise) {
+            let (cases, total) = classes.entry(*class).or_default();
+            *cases += 1;
+            *total += number;
+        }
+        text.push_str("\n## What any two builds differ in\n\nIt makes no difference here; `src/compare` tells where each class is found.\n\n");
+        text.push_str("| class | cases | places | why |\n| --- | ---: | ---: | --- |\n");
+        for (class, (cases, total)) in classes {
+            let _ = writeln!(
+                text,
+                "| {} | {cases} | {total} | {} |",
+                class.name(),
+                class.reason()
+            );
+        }
+    }
+
     fn outcomes(&self, text: &mut String) {
         let (mut failed, mut skipped) = (String::new(), String::new());
         for (case, verdict) in self.cases.iter().zip(self.verdicts) {
@@ -204,6 +226,7 @@ mod tests {
             outcome,
             times: BTreeMap::from([("stromatekt", Duration::from_millis(1500))]),
             accepted: Vec::new(),
+            noise: BTreeMap::from([(Class::Created, 2)]),
         };
         let cases = [case("copy/a"), case("copy/b"), case("run/c")];
         let mut verdicts = [
@@ -234,6 +257,7 @@ mod tests {
             "| copy | 1 | 1 | 0 |\n",
             "| **all** | **1** | **1** | **1** |\n",
             "| stromatekt | 3 | 4 |\n",
+            "| created | 3 | 6 | the images were not made at the same instant |\n",
             "| copy/a | `history[*]` | It is right. |\n",
             "| copy/b | The point of copy/b. | `/etc mode` |\n",
             "| run/c | no \\| docker |\n",

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use stromatekt_compare::Class;
+
 use crate::case::Case;
 use crate::definition::Reference;
 
@@ -17,7 +19,12 @@ pub struct Verdict {
     pub times: BTreeMap<&'static str, Duration>,
     /// The differences that are right, as the case says, with what occurred of each.
     pub accepted: Vec<Acceptance>,
+    /// How many differences there are that any two builds may have, by class.
+    pub noise: Noise,
 }
+
+/// Numbers of differences that make none, by class.
+pub type Noise = BTreeMap<Class, usize>;
 
 /// How a case ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +88,7 @@ impl Verdict {
             outcome: Outcome::Failed(findings),
             times,
             accepted: Vec::new(),
+            noise: Noise::new(),
         }
     }
 
@@ -92,6 +100,7 @@ impl Verdict {
             outcome: Outcome::Skipped(why.to_owned()),
             times: BTreeMap::new(),
             accepted: Vec::new(),
+            noise: Noise::new(),
         }
     }
 
