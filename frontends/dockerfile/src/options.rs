@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use stromatekt_graph::limits::Limits;
 use stromatekt_graph::op::Git;
 use stromatekt_graph::run::Network;
 use stromatekt_oci::Digest;
@@ -31,6 +32,10 @@ pub struct Options {
     pub network: Network,
     /// Additional lines of `/etc/hosts` in steps.
     pub extra_hosts: Vec<(String, IpAddr)>,
+    /// What bounds steps.
+    pub limits: Limits,
+    /// The bytes of `/dev/shm` in steps; docker's 64 MiB where absent.
+    pub shm_size: Option<u64>,
     /// What steps may demand beyond the ordinary.
     pub allow: BTreeSet<Entitlement>,
 }

@@ -16,6 +16,9 @@ use crate::{build_args, environment::Environment};
 /// Where a here-document that is a script of its own is mounted.
 const PIPES: &str = "/dev/pipes";
 
+/// Where memory that processes share is (shm_overview(7)).
+const SHARED_MEMORY: &str = "/dev/shm";
+
 /// RUN, mounts expanded.
 #[derive(Clone, Debug)]
 pub struct RunRequest {
@@ -97,6 +100,12 @@ pub fn run(
     let (args, script) = arguments(&request.command, state);
     let mut environment = state.environment.clone();
     let mut mounts: Vec<Mount> = script.into_iter().collect();
+    // As in BuildKit; a mount of the step's own at that place hides it.
+    mounts.extend(options.shm_size.map(|size| Mount {
+        target: SHARED_MEMORY.to_owned(),
+        source: MountSource::Tmpfs { size: Some(size) },
+        read_only: false,
+    }));
     for (flag, from) in &request.mounts {
         let socket = match flag.kind {
             Kind::Ssh => Some(ssh_target(flag, &mounts, &mut environment)),
@@ -119,6 +128,7 @@ pub fn run(
             network,
             security: request.security,
             extra_hosts: options.extra_hosts.clone(),
+            limits: options.limits.clone(),
         })),
         label: marks.label,
         origin: marks.origin,

@@ -7,6 +7,7 @@ mod context_files;
 mod error;
 mod excerpt;
 mod interrupt;
+mod limits;
 mod named_context;
 mod numbers;
 mod options;

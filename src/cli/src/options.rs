@@ -10,6 +10,7 @@ use stromatekt_graph::run::Network;
 use stromatekt_oci::platform::Platform;
 use stromatekt_oci::reference::ImageReference;
 
+use crate::limits;
 use crate::progress::Mode;
 use crate::unsupported::Unsupported;
 
@@ -100,6 +101,9 @@ pub struct Args {
     /// Show no progress, and print the image's id unless an output goes to standard output
     #[arg(short, long, action = ArgAction::Set, value_parser = go_bool, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
     pub quiet: bool,
+    /// What bounds steps.
+    #[command(flatten)]
+    pub limits: limits::LimitArgs,
     /// What docker has and this has not.
     #[command(flatten)]
     pub unsupported: Unsupported,

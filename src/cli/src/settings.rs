@@ -75,6 +75,8 @@ impl Settings {
             no_cache: no_cache(args.no_cache, &args.no_cache_filter)?,
             network: args.network,
             extra_hosts: args.hosts.clone(),
+            limits: args.limits.limits()?,
+            shm_size: args.limits.shm_size(),
             allow: args.allow.iter().copied().collect(),
         };
         let mode = mode(args)?;

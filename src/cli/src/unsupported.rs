@@ -50,7 +50,6 @@ const ON: &[&str] = &["true", "1"];
 const CACHE: &str = "the cache is in the state directory, and is used by itself: keep that directory between builds (`--root`)";
 const ATTESTATION: &str =
     "no attestations are made: give --provenance=false --sbom=false, or leave them out";
-const LIMITS: &str = "limit what runs stromatekt itself, or call `ulimit` in the RUN instruction";
 const LEAVE_OUT: &str = "leave it out";
 
 const FOREIGN: &[Foreign] = &[
@@ -81,20 +80,10 @@ const FOREIGN: &[Foreign] = &[
         letter: Some('D'),
         ..switch("debug", OFF, "set STROMATEKT_LOG=debug in the environment")
     },
-    valued("cgroup-parent", "run stromatekt itself in that cgroup"),
-    valued(
-        "shm-size",
-        "give the step one: `RUN --mount=type=tmpfs,target=/dev/shm,size=128m …`",
-    ),
-    valued("ulimit", LIMITS),
-    valued("memory", LIMITS),
-    valued("memory-swap", LIMITS),
-    valued("cpu-period", LIMITS),
-    valued("cpu-quota", LIMITS),
-    valued("cpu-shares", LIMITS),
-    valued("cpuset-cpus", LIMITS),
-    valued("cpuset-mems", LIMITS),
-    valued("isolation", LEAVE_OUT),
+    Foreign {
+        harmless: &["", "default"],
+        ..valued("isolation", "a container is how a step runs: leave it out")
+    },
     valued(
         "security-opt",
         "use `RUN --security=insecure` with --allow security.insecure where a step needs more than others",
@@ -210,8 +199,7 @@ mod tests {
     #[test]
     fn what_docker_has_alone_is_refused_by_name() {
         for (args, option) in [
-            (&["--ulimit", "nofile=1:2", "."][..], "--ulimit=nofile=1:2"),
-            (&["--squash", "."], "--squash"),
+            (&["--squash", "."][..], "--squash"),
             (&["--provenance=mode=max", "."], "--provenance=mode=max"),
             (&["--sbom", "."], "--sbom"),
             (&["-D", "."], "--debug"),

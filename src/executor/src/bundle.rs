@@ -50,6 +50,8 @@ const MAX_LOG: u64 = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct Step {
     pub id: String,
+    /// What the runtime knows it by.
+    pub container: String,
     pub rootfs: PathBuf,
     pub run: Run,
     pub mounts: Vec<ResolvedMount>,
@@ -108,6 +110,7 @@ impl Bundle {
         let cwd = Path::new(&step.run.cwd);
         make_working_dir(stubs.root(), cwd, &user)?;
         let config = config::Config {
+            container: &step.container,
             run: &step.run,
             rootfs: text(&step.rootfs)?,
             user: &user,

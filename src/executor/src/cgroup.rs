@@ -12,35 +12,101 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The directories in which a runtime makes the groups of a container, of all hierarchies.
 #[derive(Clone, Debug)]
 pub struct Cgroups {
+    hierarchies: Vec<Hierarchy>,
     parents: Vec<PathBuf>,
+}
+
+/// A hierarchy of groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Hierarchy {
+    point: PathBuf,
+    controllers: Vec<String>,
 }
 
 impl Cgroups {
     /// Those of this process. A machine without any is none to worry about: then the runtime says so.
     pub fn find() -> Self {
-        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+        let mounts = read(Path::new("/proc/self/mountinfo"));
+        let unified = |point: &Path| read(&point.join("cgroup.controllers"));
         Self {
-            parents: parents(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup")),
+            hierarchies: hierarchies(&mounts, unified),
+            parents: parents(&mounts, &read(Path::new("/proc/self/cgroup"))),
         }
     }
 
-    /// Removes the groups of a container that is dead.
-    pub fn remove(&self, container: &str) {
-        for parent in &self.parents {
-            remove(&parent.join(container), PATIENCE);
+    /// Whether groups limit what this controller counts.
+    pub fn provide(&self, controller: &str) -> bool {
+        self.hierarchies
+            .iter()
+            .any(|hierarchy| hierarchy.has(controller))
+    }
+
+    /// Whether groups limit swap. Version 1 can be without it (the kernel's `memory.rst`).
+    pub fn limit_swap(&self) -> bool {
+        let memory = self.hierarchies.iter().filter(|it| it.has("memory"));
+        memory.map(|memory| &memory.point).any(|point| {
+            point.join("memory.memsw.limit_in_bytes").exists()
+                || point.join("cgroup.controllers").exists()
+        })
+    }
+
+    /// Removes the groups of a container that is dead, which were made in `parent` if not where runtimes make them.
+    pub fn remove(&self, container: &str, parent: Option<&str>) {
+        for directory in self.directories(parent) {
+            remove(&directory.join(container), PATIENCE);
         }
     }
 
     /// Removes the groups of containers whose owner is dead; the kernel has killed their processes with it.
     pub fn remove_orphans(&self) {
-        for parent in &self.parents {
-            for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-                if Owner::of(&entry.file_name()).is_some_and(|owner| !owner.is_alive()) {
-                    remove(&entry.path(), Duration::ZERO);
-                }
+        self.directories(None).iter().for_each(orphans);
+    }
+
+    /// The same in a group with a name.
+    pub fn remove_orphans_in(&self, parent: &str) {
+        self.directories(Some(parent)).iter().for_each(orphans);
+    }
+
+    fn directories(&self, parent: Option<&str>) -> Vec<PathBuf> {
+        match parent {
+            None => self.parents.clone(),
+            Some(parent) => {
+                let points = self.hierarchies.iter().map(|it| it.point.join(parent));
+                points.collect()
             }
         }
     }
+}
+
+impl Hierarchy {
+    fn has(&self, controller: &str) -> bool {
+        self.controllers.iter().any(|name| name == controller)
+    }
+}
+
+fn orphans(parent: &PathBuf) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        if Owner::of(&entry.file_name()).is_some_and(|owner| !owner.is_alive()) {
+            remove(&entry.path(), Duration::ZERO);
+        }
+    }
+}
+
+/// The hierarchies that are mounted. The options of a mount name the controllers of version 1, a file those of version 2.
+fn hierarchies(mountinfo: &str, unified: impl Fn(&Path) -> String) -> Vec<Hierarchy> {
+    let mounts = mountinfo.lines().filter_map(Mount::parse);
+    let hierarchies = mounts.map(|mount| {
+        let controllers = match mount.unified {
+            true => unified(&mount.point),
+            false => mount.options.replace(',', " "),
+        };
+        Hierarchy {
+            point: mount.point,
+            controllers: controllers.split_whitespace().map(str::to_owned).collect(),
+        }
+    });
+    hierarchies.collect()
 }
 
 /// A runtime places a relative group in its own one, or beside it where groups with processes can have no others in them
@@ -158,6 +224,9 @@ mod tests {
             parents(v2, "0::/user.slice/session.scope\n"),
             [at("user.slice/session.scope"), at("user.slice"), at("")]
         );
+        assert!(hierarchies(v2, |_| "cpu memory\n".to_owned())[0].has("memory"));
+        let groups = hierarchies(v1, |_| String::new());
+        assert!(groups[1].has("cpu") && groups[1].point == at("cpu,cpuacct"));
         // In a container, the mount shows but a part of the hierarchy.
         let part = "31 30 0:27 /docker/1 /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
         assert_eq!(parents(part, "0::/docker/1/x\n"), [at("x"), at("")]);

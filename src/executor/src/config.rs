@@ -8,6 +8,7 @@ use stromatekt_graph::run::{Run, Security};
 use crate::capability::Capabilities;
 use crate::etc::HOSTNAME;
 use crate::host::{self, Host};
+use crate::limits;
 use crate::seccomp;
 use crate::user::User;
 
@@ -52,6 +53,8 @@ pub enum Namespace {
 /// What a container is made of.
 #[derive(Debug)]
 pub struct Config<'a> {
+    /// What the runtime knows it by.
+    pub container: &'a str,
     pub run: &'a Run,
     pub rootfs: &'a str,
     pub user: &'a User,
@@ -177,7 +180,20 @@ impl Config<'_> {
         };
         extend(&mut config["process"], process);
         extend(&mut config["linux"], linux);
+        self.limit(&mut config);
         config
+    }
+
+    fn limit(&self, config: &mut Value) {
+        let limits = &self.run.limits;
+        if !limits.ulimits.is_empty() {
+            config["process"]["rlimits"] = limits::rlimits(&limits.ulimits);
+        }
+        if let Some(parent) = &limits.cgroup_parent {
+            config["linux"]["cgroupsPath"] = limits::cgroups_path(parent, self.container).into();
+        }
+        let resources = limits::resources(&limits.resources);
+        extend(&mut config["linux"]["resources"], resources.into());
     }
 
     /// Of a variable that is given twice, the last one counts.

@@ -36,6 +36,8 @@ pub struct Start {
     /// Where the bundle appears to the runtime.
     pub directory: PathBuf,
     pub name: String,
+    /// The control group that its own is made in, where that is another one than the runtime's.
+    pub cgroup_parent: Option<String>,
     pub cgroups: Arc<Cgroups>,
 }
 
@@ -140,7 +142,8 @@ impl Drop for Container {
             self.kill();
         }
         // The runtime has done that, if it came to its end.
-        self.start.cgroups.remove(&self.start.name);
+        let parent = self.start.cgroup_parent.as_deref();
+        self.start.cgroups.remove(&self.start.name, parent);
     }
 }
 

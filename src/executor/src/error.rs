@@ -54,6 +54,19 @@ pub enum Error {
         /// What it said.
         message: String,
     },
+    /// A limit needs what the kernel or whoever mounts its control groups does not give.
+    #[error(
+        "a limit of the step needs the control group controller `{controller}`, which is not there (cgroups(7))"
+    )]
+    Controller {
+        /// Which one.
+        controller: &'static str,
+    },
+    /// The kernel does not count swap.
+    #[error(
+        "the kernel does not limit swap: boot it with `swapaccount=1`, or leave `--memory-swap` out"
+    )]
+    SwapAccounting,
     /// The network of the step could not be set up.
     #[error("could not set up the step's network: {message}; `--network host` uses the host's")]
     Network {

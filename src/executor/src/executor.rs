@@ -18,6 +18,7 @@ use crate::container::{self, Container, Start};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::keeper::Keeper;
+use crate::limits;
 use crate::network::{Networks, Private};
 use crate::owner::Owner;
 use crate::program;
@@ -89,7 +90,15 @@ impl Executor {
         mut output: impl FnMut(Stream, &[u8]) + Send,
         cancel: CancellationToken,
     ) -> Result<Outcome> {
-        let step = own(&request)?;
+        let name = self
+            .owner
+            .container(self.next.fetch_add(1, Ordering::Relaxed), request.id);
+        let step = own(&request, name.clone())?;
+        let limits = &request.run.limits;
+        limits::check(limits, &self.cgroups)?;
+        if let Some(parent) = &limits.cgroup_parent {
+            self.cgroups.remove_orphans_in(parent);
+        }
         if cancel.is_cancelled() {
             return Err(Error::Cancelled);
         }
@@ -115,7 +124,7 @@ impl Executor {
                     .try_for_each(|proxy| proxy.serve(&mut tasks));
                 match served {
                     Ok(()) => {
-                        self.contain(&request, files, network, &mut output, &cancel)
+                        self.contain(name, &request, files, network, &mut output, &cancel)
                             .await
                     }
                     Err(error) => Err(error),
@@ -132,6 +141,7 @@ impl Executor {
     /// Runs the runtime on a bundle, and tells a process that failed from a runtime that did.
     async fn contain(
         &self,
+        name: String,
         request: &Request<'_>,
         files: Root,
         network: Option<Private>,
@@ -141,9 +151,8 @@ impl Executor {
         let start = Start {
             runtime: self.runtime.clone(),
             directory: self.directory.clone(),
-            name: self
-                .owner
-                .container(self.next.fetch_add(1, Ordering::Relaxed), request.id),
+            name,
+            cgroup_parent: request.run.limits.cgroup_parent.clone(),
             cgroups: Arc::clone(&self.cgroups),
         };
         let failed = |source: io::Error| match source.kind() {
@@ -183,7 +192,7 @@ impl Executor {
 }
 
 /// What the request asks, to be taken to another thread.
-fn own(request: &Request<'_>) -> Result<Step> {
+fn own(request: &Request<'_>, container: String) -> Result<Step> {
     let refuse = |message: &str| Error::Request {
         id: request.id.to_owned(),
         message: message.to_owned(),
@@ -206,6 +215,7 @@ fn own(request: &Request<'_>) -> Result<Step> {
         .map_err(Error::file("open", request.rootfs))?;
     Ok(Step {
         id: request.id.to_owned(),
+        container,
         rootfs,
         run: request.run.clone(),
         mounts: request.mounts.to_vec(),

@@ -14,6 +14,7 @@ mod etc;
 mod executor;
 mod host;
 mod keeper;
+mod limits;
 mod network;
 mod owner;
 mod program;

@@ -6,6 +6,7 @@
 //! - [`op`]: the operations and what flows along their edges
 //! - [`mod@file`]: the actions of a [`op::File`] operation (copy, make a directory)
 //! - [`run`]: the process of a [`op::Run`] operation: mounts, network, security
+//! - [`limits`]: what bounds that process
 //! - [`graph`]: nodes, and the rules a graph obeys
 //! - [`digest`]: the definition digest: equal digest, equal work
 //! - [`path`]: paths as operations have them
@@ -13,6 +14,7 @@
 pub mod digest;
 pub mod file;
 pub mod graph;
+pub mod limits;
 pub mod op;
 pub mod path;
 pub mod run;

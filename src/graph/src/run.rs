@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::graph::NodeId;
+use crate::limits::Limits;
 use crate::op::ValueKind;
 
 /// A process run on a tree; yields the tree that it leaves. Standard input is closed.
@@ -32,6 +33,9 @@ pub struct Run {
     pub security: Security,
     /// Additional lines of `/etc/hosts` (`--add-host`).
     pub extra_hosts: Vec<(String, IpAddr)>,
+    /// What bounds it.
+    #[serde(flatten)]
+    pub limits: Limits,
 }
 
 /// The network of a process.

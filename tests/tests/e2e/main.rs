@@ -14,6 +14,7 @@ mod fetch;
 mod heredocs;
 mod image_store;
 mod interruptions;
+mod limits;
 mod outputs;
 mod peers;
 mod run;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use stromatekt_executor::{
     Config, Executor, Outcome, Request, ResolvedMount, Result, Secrets, SshAgents, Stream,
 };
+use stromatekt_graph::limits::Limits;
 use stromatekt_graph::run::{Mount, MountSource, Network, Run, Security};
 use stromatekt_graph::{Graph, Node, NodeId, Op};
 use tokio_util::sync::CancellationToken;
@@ -186,6 +187,7 @@ pub fn exec(args: &[&str]) -> Step {
             network: Network::None,
             security: Security::Sandbox,
             extra_hosts: Vec::new(),
+            limits: Limits::default(),
         },
         mounts: Vec::new(),
         secrets: Secrets::default(),
