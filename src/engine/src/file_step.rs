@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use stromatekt_files::owner::Owner;
 use stromatekt_files::{Content, Owners, Selection, Source};
 use stromatekt_graph::file::{Copy, CopySource, FileAction};
 use stromatekt_graph::op::File;
@@ -69,6 +70,9 @@ impl Build {
         sources: Vec<Option<Value>>,
     ) -> Result<(Tree, bool)> {
         let looks_up = !self.node(id).no_cache;
+        if matches!(root, Value::Empty) {
+            refuse_names(file)?;
+        }
         let root_id = self.tree_id(root).await?;
         let mut inputs = Vec::new();
         let mut taken = Vec::new();
@@ -310,6 +314,19 @@ fn source_of(action: &FileAction) -> Option<NodeId> {
         },
         FileAction::MakeDirectory { .. } => None,
     }
+}
+
+/// BuildKit looks names up in what is there before a step, which must not be nothing: in an empty tree that a step made, they are root.
+fn refuse_names(file: &File) -> Result<()> {
+    let owner = match file.actions.first() {
+        Some(FileAction::Copy(copy)) => copy.owner.as_deref(),
+        Some(FileAction::MakeDirectory { owner, .. }) => Some(owner.as_str()),
+        None => None,
+    };
+    if let Some(owner) = owner.filter(|owner| !owner.is_empty()) {
+        Owner::parse(owner)?.without_tree()?;
+    }
+    Ok(())
 }
 
 fn patterns_of(copy: &Copy) -> Result<&[String]> {

@@ -43,9 +43,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The owner of a copy with `--link` was given by name.
+    /// An owner was given by name, where there are no names: in a copy with `--link`, or as the first thing on `scratch`.
     #[error(
-        "the owner {owner:?} is a name, and a copy with --link sees no /etc/passwd to look it up in"
+        "the owner {owner:?} is a name, and there is no /etc/passwd to look it up in: scratch has none, and a copy with --link sees none"
     )]
     OwnerNeedsTree {
         /// As it was written.
@@ -131,7 +131,7 @@ impl Error {
                     .to_owned(),
             ),
             Self::OwnerNeedsTree { .. } => {
-                Some("write the owner as numbers, or leave --link out".to_owned())
+                Some("write the owner as numbers".to_owned())
             }
             Self::FileOverDirectory { .. } | Self::DirectoryOverFile { .. } => {
                 Some("remove what is there in an earlier RUN, or copy to another place".to_owned())
