@@ -176,16 +176,10 @@ fn buildkit(docker: &Docker, prepared: &Prepared<'_>) -> Result<Built> {
     Ok(built)
 }
 
-/// The name of the image that the classic builder makes of a case.
-#[must_use]
-pub fn classic_tag(unique: &str) -> String {
-    unique.to_ascii_lowercase()
-}
-
 fn classic(docker: &Docker, prepared: &Prepared<'_>) -> Result<Built> {
     let image = prepared.directory.join("classic.tar");
     let work = docker.inside(&prepared.copy());
-    let tag = classic_tag(prepared.unique);
+    let tag = prepared.unique.to_ascii_lowercase();
     let mut build = docker.program("docker");
     build.env("DOCKER_BUILDKIT", "0");
     build.args(["build", "--no-cache", "--force-rm", "--tag", &tag]);
@@ -207,6 +201,8 @@ fn classic(docker: &Docker, prepared: &Prepared<'_>) -> Result<Built> {
             });
         }
         built.elapsed += saved.elapsed;
+        // At once: the more images docker has, the longer everything takes it.
+        docker.attempt(["image", "rm", "--force", &tag])?;
     } else if let Some(dockerfile) = prepared.dockerfile() {
         built.blames = blame::classic(&built.output, &dockerfile);
     }

@@ -164,16 +164,36 @@ impl Docker {
         })
     }
 
-    /// Removes the images of a run, and what the build cache has beyond a bound.
-    pub fn forget(&self, tags: &[String]) {
-        // Whatever is left is removed by the next run or by docker's own policy.
-        if !tags.is_empty() {
-            let _ = self.attempt(
-                ["image", "rm", "--force"]
-                    .into_iter()
-                    .chain(tags.iter().map(String::as_str)),
-            );
+    /// Removes images that runs left which are no more, by the prefix of their names and the id of the process behind it.
+    pub fn remove_what_killed_runs_left(&self, prefix: &str) {
+        let reference = format!("reference={prefix}*/*/*");
+        let names = [
+            "image",
+            "ls",
+            "--filter",
+            &reference,
+            "--format",
+            "{{.Repository}}",
+        ];
+        let Ok(listed) = self.attempt(names) else {
+            return;
+        };
+        let is_gone = |name: &&str| {
+            let pid = name
+                .strip_prefix(prefix)
+                .and_then(|rest| rest.split('/').next());
+            pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+        };
+        let gone: Vec<&str> = listed.stdout.lines().filter(is_gone).collect();
+        if !gone.is_empty() {
+            // Another run may do the same now.
+            let _ = self.attempt(["image", "rm", "--force"].into_iter().chain(gone));
         }
+    }
+
+    /// Removes what the build cache has beyond a bound, and if nobody else uses this docker, what failed builds left.
+    pub fn tidy(&self) {
+        // Whatever is left is removed by docker's own policy.
         let _ = self.attempt(["buildx", "prune", "--force", "--max-used-space", "2gb"]);
         if self.started {
             let _ = self.attempt(["image", "prune", "--force"]);

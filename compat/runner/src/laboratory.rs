@@ -48,7 +48,6 @@ pub struct Laboratory {
     /// Beneath what docker sees.
     work: PathBuf,
     own: PathBuf,
-    tags: Mutex<Vec<String>>,
 }
 
 impl Laboratory {
@@ -62,6 +61,7 @@ impl Laboratory {
         let kept = options.lab.join("compat");
         fs::create_dir_all(&kept).map_err(Error::file("make", &kept))?;
         remove_what_killed_runs_left(&[&kept, &docker.work()]);
+        docker.remove_what_killed_runs_left(PREFIX);
         let name = format!("{PREFIX}{}", std::process::id());
         let (own, work) = (kept.join(&name), docker.work().join(&name));
         for directory in [&own, &work] {
@@ -76,7 +76,6 @@ impl Laboratory {
                 recipes: options.recipes.clone(),
             },
             loaded: Mutex::default(),
-            tags: Mutex::default(),
             docker,
             options,
             work,
@@ -166,10 +165,6 @@ impl Laboratory {
             if !self.options.against.contains(&which) {
                 continue;
             }
-            if which == Reference::Classic {
-                let mut tags = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
-                tags.push(builders::classic_tag(&unique));
-            }
             let built = builders::reference(which, &self.docker, &prepared)?;
             times.insert(which.name(), built.elapsed);
             references.push((which, built));
@@ -196,8 +191,7 @@ impl Laboratory {
 
 impl Drop for Laboratory {
     fn drop(&mut self) {
-        let tags = std::mem::take(&mut *self.tags.lock().unwrap_or_else(PoisonError::into_inner));
-        self.docker.forget(&tags);
+        self.docker.tidy();
         self.stromatekt.unmount();
         if self.options.keep {
             return;

@@ -82,7 +82,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let started = Instant::now();
     let ended = fuzz(&pair, &plan, &|line| say(line));
     pair.stromatekt.unmount();
-    pair.docker.forget(&[]);
+    pair.docker.tidy();
     for directory in [&own, &work] {
         fs::remove_dir_all(directory).map_err(file("remove", directory))?;
     }
