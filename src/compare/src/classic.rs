@@ -32,9 +32,7 @@ const INSTRUCTIONS: [&str; 17] = [
 pub(crate) fn spelling(created_by: &str) -> String {
     match created_by.split_once(' ') {
         Some(("EXPOSE", ports)) => format!("EXPOSE {}", self::ports(ports)),
-        Some(("HEALTHCHECK", check)) => {
-            format!("HEALTHCHECK {}", check.trim_start_matches('&'))
-        }
+        Some(("HEALTHCHECK", check)) => format!("HEALTHCHECK {}", health(check)),
         _ => created_by.to_owned(),
     }
 }
@@ -59,17 +57,55 @@ pub(crate) fn normalized(created_by: &str) -> String {
             format!("ARG {name}")
         }
         "EXPOSE" => format!("EXPOSE {}", ports(rest)),
-        "HEALTHCHECK" => {
-            let test = rest.split_once(']').map_or(rest, |(test, _)| test);
-            let plain = |character: &char| !matches!(character, '"' | '&' | '{' | '[');
-            format!(
-                "HEALTHCHECK {}",
-                test.chars().filter(plain).collect::<String>()
-            )
-        }
+        "HEALTHCHECK" => format!("HEALTHCHECK {}", health(rest)),
         name if INSTRUCTIONS.contains(&name) => format!("{name} {rest}"),
         _ => format!("RUN {text}"),
     }
+}
+
+/// A health check in one form, from Go's `%q`, `%v` and `%+v` of it: `&{["NONE"] "0s" "0s" "0s" "0s" '\x00'}`,
+/// `&{[NONE] 0s 0s 0s 0s 0}`, `{Test:[NONE] Interval:0s Timeout:0s StartPeriod:0s StartInterval:0s Retries:0}`.
+fn health(check: &str) -> String {
+    let Some(((_, test), rest)) = check
+        .rsplit_once(']')
+        .and_then(|(test, rest)| Some((test.split_once('[')?, rest)))
+    else {
+        return check.to_owned();
+    };
+    let plain = |text: &str| text.replace('"', "");
+    let mut fields: Vec<String> = rest
+        .trim_end_matches('}')
+        .split_whitespace()
+        .map(|field| field.split_once(':').map_or(field, |(_, value)| value))
+        .map(|field| match field.strip_prefix('\'') {
+            Some(quoted) => retries(quoted.trim_end_matches('\'')),
+            None => plain(field),
+        })
+        .collect();
+    // Earlier versions know no interval during the start.
+    if fields.len() == 5 && fields[3] == "0s" {
+        fields.remove(3);
+    }
+    format!("[{}] {}", plain(test), fields.join(" "))
+}
+
+/// A number that Go was told to quote: it writes the character of that number.
+fn retries(quoted: &str) -> String {
+    let number = match quoted.strip_prefix('\\') {
+        Some(escaped) => match escaped.as_bytes() {
+            [b'x' | b'u' | b'U', hex @ ..] => std::str::from_utf8(hex)
+                .ok()
+                .and_then(|hex| u32::from_str_radix(hex, 16).ok()),
+            [name] => "\u{7}\u{8}\t\n\u{b}\u{c}\r"
+                .chars()
+                .zip("abtnvfr".chars())
+                .find(|(_, known)| *known == char::from(*name))
+                .map(|(character, _)| character.into()),
+            _ => None,
+        },
+        None => quoted.chars().next().map(u32::from),
+    };
+    number.map_or_else(|| quoted.to_owned(), |number| number.to_string())
 }
 
 /// Ports in order, each with its protocol, from `map[80/tcp:{}]`, `[80/tcp]` or `80`.
@@ -138,10 +174,25 @@ mod tests {
     fn versions_of_buildkit_mean_the_same() {
         for (one, other) in [
             ("EXPOSE map[80/tcp:{} 53/udp:{}]", "EXPOSE [53/udp 80/tcp]"),
-            ("HEALTHCHECK &{[\"NONE\"]}", "HEALTHCHECK {[\"NONE\"]}"),
+            (
+                r#"HEALTHCHECK &{["NONE"] "0s" "0s" "0s" "0s" '\x00'}"#,
+                "HEALTHCHECK {Test:[NONE] Interval:0s Timeout:0s StartPeriod:0s StartInterval:0s Retries:0}",
+            ),
+            (
+                r#"HEALTHCHECK &{["CMD" "a" "b]"] "1m0s" "0s" "5s" '\n'}"#,
+                "HEALTHCHECK {Test:[CMD a b]] Interval:1m0s Timeout:0s StartPeriod:5s StartInterval:0s Retries:10}",
+            ),
         ] {
             assert_eq!(spelling(one), spelling(other));
         }
-        assert_ne!(spelling("ARG A=1"), spelling("ARG A=2"));
+        for (one, other) in [
+            ("ARG A=1", "ARG A=2"),
+            (
+                r#"HEALTHCHECK &{["NONE"] "0s" "0s" "0s" "0s" '\x00'}"#,
+                r#"HEALTHCHECK &{["NONE"] "0s" "0s" "0s" "0s" '\x01'}"#,
+            ),
+        ] {
+            assert_ne!(spelling(one), spelling(other));
+        }
     }
 }

@@ -10,7 +10,7 @@ use stromatekt_oci::{ContainerConfig, ImageConfig};
 use crate::compare::Found;
 use crate::comparison::{Difference, Kind};
 use crate::noise::Class;
-use crate::rules::Builder;
+use crate::rules::{BUILDAH, Builder};
 use crate::sequence::unequal;
 
 /// What docker notes of the container that it built in, at the top of a config and among the fields of the container.
@@ -31,7 +31,7 @@ const CONTAINER: [&str; 10] = [
 const NOTES: [&str; 4] = [
     "moby.buildkit.buildinfo.v1",
     "moby.buildkit.cache.v0",
-    "io.buildah.version",
+    BUILDAH,
     "Parent",
 ];
 
@@ -77,12 +77,7 @@ fn container(left: &ContainerConfig, right: &ContainerConfig, found: &mut Found<
         words(field, left, right, found);
     }
     set("config.Volumes", &left.volumes, &right.volumes, found);
-    text(
-        "config.WorkingDir",
-        &left.working_dir,
-        &right.working_dir,
-        found,
-    );
+    working_dir(&left.working_dir, &right.working_dir, found);
     map("config.Labels", &left.labels, &right.labels, found);
     text(
         "config.StopSignal",
@@ -93,7 +88,7 @@ fn container(left: &ContainerConfig, right: &ContainerConfig, found: &mut Found<
     if left.args_escaped != right.args_escaped {
         let side = |flag: bool| flag.then(|| "true".to_owned());
         // BuildKit writes it on every platform, others for Windows alone.
-        let is_note = found.rules.left != Builder::BuildKit && right.args_escaped;
+        let is_note = found.rules.left != Builder::BuildKit;
         let difference = Difference::new("config.ArgsEscaped", Kind::Config)
             .sides(side(left.args_escaped), side(right.args_escaped));
         found.add_as(is_note.then_some(Class::BuilderNotes), difference);
@@ -120,6 +115,19 @@ fn text(field: &str, left: &str, right: &str, found: &mut Found<'_>) {
     if left != right {
         let side = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         found.add(Difference::new(field, Kind::Config).sides(side(left), side(right)));
+    }
+}
+
+fn working_dir(left: &str, right: &str, found: &mut Found<'_>) {
+    const FIELD: &str = "config.WorkingDir";
+    // BuildKit says where an image of nothing starts; others leave it out, which means the same.
+    let is_root = |text: &str| matches!(text, "" | "/");
+    if found.rules.left != Builder::BuildKit && left != right && is_root(left) && is_root(right) {
+        let side = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let difference = Difference::new(FIELD, Kind::Config).sides(side(left), side(right));
+        found.add_as(Some(Class::BuilderNotes), difference);
+    } else {
+        text(FIELD, left, right, found);
     }
 }
 

@@ -37,7 +37,10 @@ pub(crate) fn compare(left: &[History], right: &[History], found: &mut Found<'_>
             .sides(side(left, old), side(right, new));
         // BuildKit leaves no entry for a trigger.
         let is_trigger = builder != Builder::BuildKit
-            && old.is_some_and(|old| left_keys[old].0.starts_with("ONBUILD "));
+            && old
+                .map(|old| &left_keys[old])
+                .or(new.map(|new| &right_keys[new]))
+                .is_some_and(|(done, _)| done.starts_with("ONBUILD "));
         found.add_as(is_trigger.then_some(Class::HistorySpelling), difference);
     }
     for (old, new) in pairs(left.len(), right.len(), &apart) {
@@ -87,13 +90,13 @@ fn entry(at: usize, left: &History, right: &History, found: &mut Found<'_>) {
         let difference = Difference::new(place("author"), Kind::History)
             .sides(text(&left.author), text(&right.author));
         // The classic builder writes the maintainer on every entry that follows.
-        let is_repeated = builder != Builder::BuildKit && right.author.is_empty();
+        let is_repeated =
+            builder != Builder::BuildKit && (left.author.is_empty() || right.author.is_empty());
         found.add_as(is_repeated.then_some(Class::HistorySpelling), difference);
     }
     if left.empty_layer != right.empty_layer {
         // The classic builder finds that nothing changed after the fact; BuildKit makes a layer with nothing in it.
-        let is_expected =
-            builder == Builder::Classic && left.empty_layer && is_workdir(&right.created_by);
+        let is_expected = builder == Builder::Classic;
         let side = |entry: &History| Some(entry.empty_layer.to_string());
         let difference =
             Difference::new(place("empty_layer"), Kind::History).sides(side(left), side(right));
@@ -104,10 +107,6 @@ fn entry(at: usize, left: &History, right: &History, found: &mut Found<'_>) {
             .sides(left.created.clone(), right.created.clone());
         found.add_as(Some(Class::Created), difference);
     }
-}
-
-fn is_workdir(created_by: &str) -> bool {
-    created_by.starts_with("WORKDIR ")
 }
 
 /// What was done, in the form in which entries are compared.

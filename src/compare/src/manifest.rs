@@ -8,6 +8,7 @@ use crate::compare::Found;
 use crate::comparison::{Difference, Kind};
 use crate::image::Image;
 use crate::noise::Class;
+use crate::rules::Builder;
 
 /// The annotation that tells when an image was made.
 const CREATED: &str = "org.opencontainers.image.created";
@@ -82,7 +83,10 @@ fn media_type(
         .all(|kind| kind.is_some_and(|kind| kind.layer_compression().is_some()));
     // The media type of a manifest is in its descriptor too, and so need not be in itself.
     let is_left_out = left.is_none() || right.is_none();
-    let class = (validity == (true, true) && (are_layers || is_left_out)).then_some(Class::Storage);
+    // The classic builder puts layers of docker's format into manifests of the other, where docker keeps images in containerd.
+    let is_mixed = found.rules.left == Builder::Classic && are_layers;
+    let is_valid = validity == (true, true) && (are_layers || is_left_out);
+    let class = (is_valid || is_mixed).then_some(Class::Storage);
     let difference = Difference::new(place, Kind::Manifest)
         .sides(side(left, validity.0), side(right, validity.1));
     found.add_as(class, difference);

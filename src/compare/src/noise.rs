@@ -227,7 +227,7 @@ impl Class {
             Self::Logs => ("logs", "logs have times in them"),
             Self::Stubs => (
                 "stubs",
-                "builders leave empty mount points and files of their containers behind, or do not",
+                "builders leave mount points and empty files of their containers behind, or do not",
             ),
             Self::LayerParents => (
                 "layer-parents",

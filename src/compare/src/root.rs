@@ -22,6 +22,13 @@ pub(crate) fn compare(left: &Image, right: &Image, found: &mut Found<'_>) -> BTr
         places.insert(difference.place.clone());
         found.add_as(class, difference);
     };
+    // The classic builder's containers have volumes, whose mount points stay in the image.
+    let mut volumes: BTreeSet<&str> = BTreeSet::new();
+    if found.rules.left == Builder::Classic {
+        for image in [left, right] {
+            volumes.extend(image.config.config.volumes.iter().map(String::as_str));
+        }
+    }
     for (path, pair) in Merged::of(&left.root, &right.root) {
         let name = shown(path);
         match pair {
@@ -34,8 +41,11 @@ pub(crate) fn compare(left: &Image, right: &Image, found: &mut Found<'_>) -> BTr
                 }
             }
             (left, right) => {
-                if let Some(entry) = alone(&name, left, right, found.rules) {
-                    add(entry, found);
+                if let Some((class, difference)) = alone(&name, left, right, found.rules) {
+                    let is_volume = volumes.contains(name.as_str())
+                        && left.or(right).is_some_and(Node::is_directory);
+                    let class = if is_volume { Some(Class::Stubs) } else { class };
+                    add((class, difference), found);
                 }
             }
         }

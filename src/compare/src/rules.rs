@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
+use crate::image::Image;
 use crate::noise::Class;
+
+/// The label by which buildah tells of itself.
+pub(crate) const BUILDAH: &str = "io.buildah.version";
 
 /// How images are compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +17,8 @@ pub struct Rules {
     pub started: Option<SystemTime>,
     /// What is a difference nevertheless. [`Rules::strict`] has all.
     pub counted: BTreeSet<Class>,
-    /// Who built the left image, which decides what it is expected to have otherwise.
+    /// Who built the one image (the left one, as a rule) that is compared with one of BuildKit or stromatekt: that decides what else is
+    /// expected to differ.
     pub left: Builder,
     /// Whether the history is compared.
     pub history: bool,
@@ -30,11 +35,31 @@ pub enum Builder {
     /// `docker build` before BuildKit (`DOCKER_BUILDKIT=0`). It writes the history in other words (`/bin/sh -c #(nop)  CMD ["sh"]`),
     /// which are brought into one form on both sides: COPY and ADD are compared by their destination alone, for it names its sources
     /// by a hash. What it notes in a config of the container that it built in is [`Class::DaemonFields`]; its containers have no
-    /// stubs ([`Class::Stubs`]); it makes no layer for a WORKDIR that is there already ([`Class::EmptyLayers`]).
+    /// stubs, but leave the mount points of volumes ([`Class::Stubs`]); it makes no layer where nothing changes, as for a WORKDIR that
+    /// is there already ([`Class::EmptyLayers`]).
     Classic,
     /// buildah: history in the words of the classic builder, a label of its own, and one layer for all steps, unless told otherwise:
     /// [`Rules::against`] compares neither history nor layers.
     Buildah,
+}
+
+impl Builder {
+    /// Who built an image, as far as its history and labels tell: the last entry is the builder's, those before may be of a base.
+    #[must_use]
+    pub fn of(image: &Image) -> Self {
+        let is_of_classic = |text: &str| text.contains("#(nop)");
+        let history = &image.config.history;
+        let is_buildkits = history
+            .last()
+            .is_some_and(|last| last.comment.starts_with("buildkit."));
+        if is_buildkits || !history.iter().any(|entry| is_of_classic(&entry.created_by)) {
+            return Self::BuildKit;
+        }
+        match image.config.config.labels.contains_key(BUILDAH) {
+            true => Self::Buildah,
+            false => Self::Classic,
+        }
+    }
 }
 
 impl Default for Rules {
@@ -67,6 +92,18 @@ impl Rules {
     pub fn strict(mut self) -> Self {
         self.counted = Class::ALL.into_iter().collect();
         self
+    }
+
+    /// The rules for two images of which nothing is known but themselves.
+    #[must_use]
+    pub fn between(left: &Image, right: &Image) -> Self {
+        match (Builder::of(left), Builder::of(right)) {
+            (left, right) if left == right => Self::default(),
+            (Builder::BuildKit, other) | (other, _) => Self {
+                left: other,
+                ..Self::default()
+            },
+        }
     }
 
     /// Whether what is of a class makes no difference.
