@@ -48,6 +48,15 @@ impl IgnoreRules {
         })
     }
 
+    /// Whether a source of COPY, cleaned, surely finds nothing, as BuildKit's checks ask it: where there are exceptions nothing is sure.
+    #[must_use]
+    pub fn leaves_out(&self, source: &str) -> bool {
+        let is_root = matches!(source, "." | "/");
+        !self.patterns.has_exceptions()
+            && (!is_root || self.patterns.matches_all())
+            && self.patterns.matches_written(source)
+    }
+
     /// Whether there is no rule.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -122,6 +131,28 @@ mod tests {
     fn comments_and_blank_lines_are_no_patterns() {
         let text = "\u{feff}# a comment\n\n  /a/./b/  \r\n ! /a/b/keep \n #not-a-comment\n/\n";
         assert_eq!(lines(text), ["a/b", "!a/b/keep", "#not-a-comment", "/"]);
+    }
+
+    #[test]
+    fn sources_that_find_nothing_are_known() {
+        for (text, source, expected) in [
+            ("a\n", "a", true),
+            ("a\n", "a/b/c", true),
+            ("a\n", "b", false),
+            ("a\n", "/a", false),
+            ("a\n!a/b\n", "a", false),
+            ("*.log\n", "x.log", true),
+            ("*.log\n", "*.log", true),
+            ("a\n", ".", false),
+            (".\n", ".", false),
+            ("*\n", ".", true),
+            ("**\n", "/", true),
+            ("*\n", "x", true),
+            ("**/b\n", "a/b", true),
+        ] {
+            let rules = IgnoreRules::parse(text).unwrap();
+            assert_eq!(rules.leaves_out(source), expected, "{text:?} {source}");
+        }
     }
 
     #[test]

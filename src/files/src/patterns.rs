@@ -63,6 +63,25 @@ impl PatternList {
         self.walk_to(path).0
     }
 
+    /// Whether a path as it is written in a Dockerfile matches: as BuildKit's checks ask it, a leading slash is a directory without a name.
+    pub(crate) fn matches_written(&self, path: &str) -> bool {
+        let mut above: Vec<&str> = path.match_indices('/').map(|(at, _)| &path[..at]).collect();
+        above.push(path);
+        let mut inclusions = self.patterns.iter().filter(|pattern| !pattern.negated);
+        inclusions.any(|pattern| above.iter().any(|path| pattern.matches(path.as_bytes())))
+    }
+
+    /// Whether a pattern matches everything.
+    pub(crate) fn matches_all(&self) -> bool {
+        let mut inclusions = self.patterns.iter().filter(|pattern| !pattern.negated);
+        inclusions.any(|pattern| matches!(pattern.text.as_str(), "*" | "**" | "**/*"))
+    }
+
+    /// Whether a pattern begins with `!`.
+    pub(crate) fn has_exceptions(&self) -> bool {
+        self.patterns.iter().any(|pattern| pattern.negated)
+    }
+
     /// Which patterns match an entry: itself or a directory above it.
     pub(crate) fn matched(&self, path: &Path) -> Matched {
         self.walk_to(path).1
