@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use stromatekt_graph::{Graph, Node, NodeId, Op};
-use stromatekt_store::{DiffRecord, TreeId};
+use stromatekt_store::TreeId;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,9 @@ use crate::contexts::ContextTree;
 use crate::engine::Parts;
 use crate::error::{Error, Result};
 use crate::events::{Events, Outcome, Vertex};
+use crate::export::Made;
 use crate::images::{BaseImage, empty_tree};
+use crate::layers::LayerVariants;
 use crate::remote::Download;
 use crate::request::{BuildRequest, Built};
 use crate::snapshots::Tree;
@@ -45,9 +47,9 @@ pub(crate) enum Value {
     /// A file that was fetched.
     Download(Arc<Download>),
     /// The layer between two trees.
-    Layer(DiffRecord),
-    /// The image that was asked for.
-    Built(Box<Built>),
+    Layer(Arc<LayerVariants>),
+    /// The image of a platform.
+    Made(Arc<Made>),
 }
 
 /// A build under way, shared by its tasks.
@@ -78,10 +80,10 @@ impl Build {
         events: Events,
         cancel: CancellationToken,
     ) -> Result<Built, Arc<Error>> {
-        crate::write::check(&request.outputs).map_err(Arc::new)?;
+        crate::write::check(&request).map_err(Arc::new)?;
         let count = request.graph.nodes().len();
-        let export = request.export;
-        let needed = request.graph.needed(&[export]);
+        let exports: Vec<NodeId> = request.exports.iter().map(|export| export.node).collect();
+        let needed = request.graph.needed(&exports);
         let build = Arc::new(Self {
             parts,
             request,
@@ -101,28 +103,43 @@ impl Build {
             let build = Arc::clone(&build);
             tasks.spawn(async move { build.live(id).await });
         }
+        let delivery = {
+            let build = Arc::clone(&build);
+            tokio::spawn(async move {
+                let built = build.deliver().await;
+                built.map_err(|error| {
+                    let export = build.request.exports.first();
+                    match (error, export) {
+                        (Error::Shared(error), _) => error,
+                        (error, Some(export)) => build.record(export.node, error),
+                        (error, None) => Arc::new(error),
+                    }
+                })
+            })
+        };
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
                 build.cancel.cancel();
                 if let Ok(panic) = error.try_into_panic() {
                     tasks.shutdown().await;
+                    delivery.abort();
                     std::panic::resume_unwind(panic);
                 }
             }
         }
+        let delivered = match delivery.await {
+            Ok(delivered) => delivered,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(Arc::new(Error::Canceled)),
+            },
+        };
         for &id in &needed {
             build.finish_unused_image(id);
         }
-        if let Some(error) = build.first_error.get() {
-            return Err(Arc::clone(error));
-        }
-        match build.wait(export).await {
-            Ok(Value::Built(built)) => Ok(*built),
-            Ok(_) => Err(Arc::new(Error::Unsupported {
-                what: "the build's target is not an image".into(),
-                hint: "name an export as the target".into(),
-            })),
-            Err(error) => Err(Arc::new(error)),
+        match build.first_error.get() {
+            Some(error) => Err(Arc::clone(error)),
+            None => delivered,
         }
     }
 
@@ -155,7 +172,7 @@ impl Build {
             Value::Tree(tree) => Ok(tree.id),
             Value::Image(image, _) => Ok(image.tree_id()),
             Value::Context(context) => self.context_id(context, "").await,
-            Value::Download(_) | Value::Layer(_) | Value::Built(_) => Err(wrong_kind()),
+            Value::Download(_) | Value::Layer(_) | Value::Made(_) => Err(wrong_kind()),
         }
     }
 
@@ -166,7 +183,7 @@ impl Build {
             Value::Tree(tree) => Ok(Some(tree.clone())),
             Value::Image(image, id) => self.image_tree(image, *id).await,
             Value::Context(context) => self.context_tree(context, "").await.map(Some),
-            Value::Download(_) | Value::Layer(_) | Value::Built(_) => Err(wrong_kind()),
+            Value::Download(_) | Value::Layer(_) | Value::Made(_) => Err(wrong_kind()),
         }
     }
 
@@ -248,11 +265,11 @@ impl Build {
             Op::Scratch(_) => Ok(Value::Empty),
             Op::Run(run) => self.run_step(id, run).await.map(Value::Tree),
             Op::File(file) => self.file_step(id, file).await.map(Value::Tree),
-            Op::Diff(diff) => self.layer(diff).await.map(Value::Layer),
+            Op::Diff(diff) => self.layers(diff).await.map(Value::Layer),
             Op::Export(export) => self
-                .export(id, export)
+                .made(export)
                 .await
-                .map(|built| Value::Built(Box::new(built))),
+                .map(|made| Value::Made(Arc::new(made))),
         }
     }
 

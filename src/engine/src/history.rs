@@ -4,14 +4,15 @@ use std::time::SystemTime;
 
 use stromatekt_oci::config::ImageConfig;
 use stromatekt_oci::digest::Digest;
-use stromatekt_oci::time::rfc3339;
+use stromatekt_oci::time::{parse_rfc3339, rfc3339};
 
 /// Completes `config` with the layers and the times of what was made.
 ///
-/// The first `inherited` entries of the history are the base's, and stay. `layers` are the entries of the history that have a new layer, with the time the layer was made. Entries without a time get that of
-/// the entry before them; those before the first new layer get the first new layer's, since the base's time would be
-/// too old (BuildKit's exporter does the same). With `epoch` (`SOURCE_DATE_EPOCH`) all new entries have that time. A rebuild from the
-/// cache gives the same config: the times are those of the layers, not of the build.
+/// The first `inherited` entries of the history are the base's, and stay. `layers` are the entries of the history that have a new layer,
+/// with the time the layer was made. Entries without a time get that of the entry before them; those before the first new layer get the
+/// first new layer's, since the base's time would be too old (BuildKit's exporter does the same). With `epoch` (`SOURCE_DATE_EPOCH`) no
+/// new entry is later than that. The image was made when the last entry was. A rebuild from the cache gives the same config: the times
+/// are those of the layers, not of the build.
 pub(crate) fn complete(
     mut config: ImageConfig,
     inherited: usize,
@@ -23,7 +24,7 @@ pub(crate) fn complete(
         if let Some(entry) = config.history.get_mut(index)
             && entry.created.is_none()
         {
-            entry.created = Some(rfc3339(epoch.unwrap_or(made)));
+            entry.created = Some(rfc3339(made));
         }
     }
     let new = config.history.iter().enumerate().skip(inherited);
@@ -35,7 +36,7 @@ pub(crate) fn complete(
         let (before, after) = config.history.split_at(gap);
         let first_new = after.iter().find_map(|entry| entry.created.clone());
         let last_old = before.last().and_then(|entry| entry.created.clone());
-        let mut time = epoch.map(rfc3339).or(first_new).or(last_old);
+        let mut time = first_new.or(last_old);
         for entry in &mut config.history[gap..] {
             match &entry.created {
                 Some(created) => time = Some(created.clone()),
@@ -43,11 +44,18 @@ pub(crate) fn complete(
             }
         }
     }
-    let last = config
-        .history
-        .last()
-        .and_then(|entry| entry.created.clone());
-    config.created = epoch.map(rfc3339).or(last).or(config.created);
+    if let Some(epoch) = epoch {
+        for entry in config.history.iter_mut().skip(inherited) {
+            let created = entry.created.as_deref().and_then(parse_rfc3339);
+            if created.is_none_or(|created| created > epoch) {
+                entry.created = Some(rfc3339(epoch));
+            }
+        }
+    }
+    let mut times = config.history.iter().rev();
+    if let Some(last) = times.find_map(|entry| entry.created.clone()) {
+        config.created = Some(last);
+    }
     config.rootfs.diff_ids = diff_ids;
     config
 }
@@ -111,17 +119,20 @@ mod tests {
     }
 
     #[test]
-    fn source_date_epoch_is_the_time_of_all_that_is_new() {
+    fn source_date_epoch_is_the_latest_time_of_all_that_is_new() {
         let base = "2020-01-01T00:00:00Z";
+        let three = "1970-01-01T00:00:03Z";
         let done = complete(
-            config(&[Some(base), None, None]),
+            config(&[Some(base), None, None, Some(three)]),
             1,
             Vec::new(),
             &[(2, at(10))],
             Some(at(5)),
         );
         let five = "1970-01-01T00:00:05Z";
-        assert_eq!(times(&done), [base, five, five]);
-        assert_eq!(done.created.as_deref(), Some(five));
+        assert_eq!(times(&done), [base, five, five, three]);
+        assert_eq!(done.created.as_deref(), Some(three));
+        let nothing_new = complete(config(&[Some(base)]), 1, Vec::new(), &[], Some(at(5)));
+        assert_eq!(nothing_new.created.as_deref(), Some(base));
     }
 }

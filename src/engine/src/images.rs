@@ -182,7 +182,7 @@ impl Parts {
         match location {
             ImageLocation::Named(name) => {
                 let stored = match self.store.image_named(name)? {
-                    Some(id) => self.stored(&id, location, platform).map(Some),
+                    Some(id) => self.stored_or_listed(&id, location, platform).map(Some),
                     None => Ok(None),
                 };
                 match stored {
@@ -206,6 +206,29 @@ impl Parts {
                 BaseImage::new(image.config, blobs, image.manifest, origin, &name)
             }
         }
+    }
+
+    /// An image, or the one of a listing that suits the platform.
+    fn stored_or_listed(
+        &self,
+        id: &Digest,
+        location: &ImageLocation,
+        platform: &Platform,
+    ) -> Result<BaseImage> {
+        let Some(listing) = self.store.listing(id)? else {
+            return self.stored(id, location, platform);
+        };
+        let found = listing
+            .images
+            .iter()
+            .map(|image| image.platform.to_string());
+        let wrong = || Error::WrongPlatform {
+            location: Box::new(location.clone()),
+            wanted: Box::new(platform.clone()),
+            found: found.collect::<Vec<_>>().join(", "),
+        };
+        let listed = listing.select(platform).ok_or_else(wrong)?;
+        self.stored(&listed.id, location, &listed.platform)
     }
 
     fn stored(

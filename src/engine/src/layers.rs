@@ -1,6 +1,7 @@
 //! Layers of a build: the difference of two trees, packed to learn its diff_id and, where an output needs it, into a blob.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,8 +10,8 @@ use std::time::SystemTime;
 use stromatekt_graph::op::Diff;
 use stromatekt_kernel::direct::DirectWriter;
 use stromatekt_oci::Digest;
-use stromatekt_oci::compress::Compressor;
-use stromatekt_oci::digest::HashingWriter;
+use stromatekt_oci::compress::{Compressor, decompress};
+use stromatekt_oci::digest::{HashingReader, HashingWriter};
 use stromatekt_oci::pack::{self, PackOptions, Packed};
 use stromatekt_store::blobs::LayerBlob;
 use stromatekt_store::{DiffRecord, Layer};
@@ -21,12 +22,41 @@ use crate::engine::Parts;
 use crate::error::{Error, Result};
 use crate::images::empty_tree;
 use crate::limits::blocking;
-use crate::request::{LayerCompression, Output};
+use crate::request::{ImageOptions, LayerCompression, Output, PlatformExport};
 use crate::snapshots::Tree;
 
+/// The layer between two trees, by the time that its entries are limited to: a rewritten layer is another one.
+pub(crate) type LayerVariants = BTreeMap<Option<i64>, DiffRecord>;
+
 impl Build {
-    /// The layer of a `Diff` node. When an output wants blobs, one is made in the same pass.
-    pub async fn layer(self: &Arc<Self>, diff: &Diff) -> Result<DiffRecord> {
+    /// The layer of a `Diff` node, as the outputs want it. When an output wants blobs, they are made in the same pass.
+    pub async fn layer(self: &Arc<Self>, diff: &Diff) -> Result<LayerVariants> {
+        let mut variants = LayerVariants::new();
+        for epoch in self.layer_epochs() {
+            variants.insert(epoch, self.layer_until(diff, epoch).await?);
+        }
+        Ok(variants)
+    }
+
+    /// The times that outputs want layers to be limited to.
+    fn layer_epochs(&self) -> BTreeSet<Option<i64>> {
+        let mut epochs = BTreeSet::new();
+        for output in &self.request.outputs {
+            let Some(options) = output.image_options() else {
+                continue;
+            };
+            let exports = self.request.exports.iter();
+            epochs.extend(exports.map(|export| options.layer_epoch(export)));
+        }
+        // Without an image to write, the layers still say what the build made.
+        if epochs.is_empty() {
+            epochs.insert(None);
+        }
+        epochs
+    }
+
+    /// The layer of a `Diff` node, no entry of which is later than this.
+    async fn layer_until(self: &Arc<Self>, diff: &Diff, epoch: Option<i64>) -> Result<DiffRecord> {
         let lower = match diff.lower {
             Some(id) => Some(self.wait(id).await?),
             None => None,
@@ -38,7 +68,6 @@ impl Build {
             None => None,
         };
         let upper_id = self.tree_id(&upper).await?;
-        let epoch = self.request.source_date_epoch;
         let store = &self.parts.store;
         let compression = self.request.outputs.iter().find_map(Output::compression);
         if let Some(known) = store.diff(lower_id, upper_id, epoch)? {
@@ -75,6 +104,14 @@ impl Build {
             Ok(record)
         })
         .await
+    }
+}
+
+impl ImageOptions {
+    /// The time that new layers of an image are limited to.
+    pub(crate) fn layer_epoch(&self, export: &PlatformExport) -> Option<i64> {
+        let epoch = self.epoch.over(export.source_date_epoch);
+        epoch.filter(|_| self.rewrite_timestamp)
     }
 }
 
@@ -141,6 +178,54 @@ impl Parts {
             });
         }
         Ok((blob, size))
+    }
+
+    /// A layer that came with an image, compressed in another way.
+    pub fn recompress(
+        &self,
+        diff_id: &Digest,
+        blob: &Digest,
+        compression: LayerCompression,
+        cancel: &CancellationToken,
+    ) -> Result<(Digest, u64)> {
+        if compression.level.is_none()
+            && let Some(found) = self.store.packed_layer(diff_id, compression.format)?
+        {
+            return Ok(found);
+        }
+        let from = self.store.blob_path(blob);
+        let file = File::open(&from).map_err(Error::file("open", &from))?;
+        let (_, content) = decompress(file).map_err(Error::file("read", &from))?;
+        let mut content = HashingReader::new(content);
+        let path = self.store.lease().scratch_file();
+        let file = DirectWriter::create_new(&path).map_err(Error::file("make", &path))?;
+        let sink = HashingWriter::new(file);
+        let compressor = Compressor::new(sink, compression.format, compression.level)?;
+        let mut out = Cancelable(compressor, cancel);
+        io::copy(&mut content, &mut out).map_err(|error| match cancel.is_cancelled() {
+            true => Error::Canceled,
+            false => Error::file("write", &path)(error),
+        })?;
+        let (_, found, _) = content.finish();
+        if found != *diff_id {
+            return Err(Error::LayerChanged {
+                expected: diff_id.to_string(),
+                found: found.to_string(),
+            });
+        }
+        let finish = || {
+            let (writer, digest, size) = out.0.finish()?.finish();
+            writer.finish()?;
+            Ok((digest, size))
+        };
+        let (digest, size) = finish().map_err(Error::file("write", &path))?;
+        let layer = LayerBlob {
+            diff_id: *diff_id,
+            compression: compression.format,
+            packed_here: compression.level.is_none(),
+        };
+        self.store.add_blob(&path, &digest, size, Some(layer))?;
+        Ok((digest, size))
     }
 
     fn pack_blob(

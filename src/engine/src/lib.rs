@@ -6,8 +6,10 @@
 //! - [`catalog`]: the images of the store; [`load`]: images from and to files
 //! - `build`: the tasks of one build, one for each node of the graph
 //! - `run_step`, `file_step`, `contexts`, `remote`, `images`, `unpack`, `layers`, `export`: what the nodes do, by kind
+//! - `deliver`: the images of all platforms to where they were asked for, with [`annotations`]
 //! - `snapshots`, `cache_mounts`, `limits`, `history`, `write`: what they need
 
+pub mod annotations;
 pub mod catalog;
 pub mod config;
 pub mod engine;
@@ -19,6 +21,7 @@ pub mod request;
 mod build;
 mod cache_mounts;
 mod contexts;
+mod deliver;
 mod export;
 mod file_step;
 mod history;
@@ -34,5 +37,8 @@ mod write;
 pub use engine::Engine;
 pub use error::{Error, Result};
 pub use load::{Loaded, SaveFormat};
-pub use request::{BuildRequest, Built, Destination, LayerCompression, LocalContext, Output};
+pub use request::{
+    BuildRequest, Built, Destination, Epoch, ImageOptions, LayerCompression, LocalContext, Output,
+    PlatformExport, TreeOptions,
+};
 pub use stromatekt_files::Owners;

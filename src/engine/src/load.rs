@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use stromatekt_kernel::direct::DirectWriter;
 use stromatekt_oci::config::{History, ImageConfig};
+use stromatekt_oci::image::{Document, Exported, OutputIndex};
 use stromatekt_oci::platform::Platform;
 use stromatekt_oci::reference::ImageReference;
 use stromatekt_oci::source::ImageSource;
@@ -15,12 +16,14 @@ use stromatekt_store::blobs::LayerBlob;
 use stromatekt_store::{ImageRecord, LayerRecord, TreeId};
 use tokio_util::sync::CancellationToken;
 
+use crate::catalog::{Found, parse_config};
 use crate::engine::{Engine, Parts};
 use crate::error::{Error, Result};
 use crate::events::{Events, Outcome, Vertex};
+use crate::export::Form;
 use crate::images::{BaseImage, Origin};
 use crate::limits::blocking;
-use crate::request::{Destination, LayerCompression};
+use crate::request::Destination;
 use crate::write;
 
 /// An image that was loaded.
@@ -133,9 +136,10 @@ impl Engine {
         format: SaveFormat,
         destination: Destination,
     ) -> Result<()> {
-        let mut wanted: Vec<(Digest, ImageRecord, Vec<ImageReference>)> = Vec::new();
+        let mut wanted: Vec<(Found, Vec<ImageReference>)> = Vec::new();
         for image in images {
-            let (id, record) = self.parts.find_image(image)?;
+            let found = self.parts.find_named(image)?;
+            let id = found.id();
             // As docker: what is asked for by name keeps that name.
             let named = image.parse::<ImageReference>().ok().filter(|name| {
                 name.digest().is_none()
@@ -145,9 +149,9 @@ impl Engine {
                         .image_named(name)
                         .is_ok_and(|found| found == Some(id))
             });
-            match wanted.iter_mut().find(|(known, ..)| *known == id) {
-                Some((.., names)) => names.extend(named),
-                None => wanted.push((id, record, named.into_iter().collect())),
+            match wanted.iter_mut().find(|(known, _)| known.id() == id) {
+                Some((_, names)) => names.extend(named),
+                None => wanted.push((found, named.into_iter().collect())),
             }
         }
         let parts = Arc::clone(&self.parts);
@@ -155,15 +159,11 @@ impl Engine {
             let cancel = CancellationToken::new();
             let oci = matches!(format, SaveFormat::OciLayout { .. });
             let mut outputs = Vec::new();
-            for (_, record, names) in &wanted {
-                let compression = LayerCompression::default();
-                outputs.push(parts.output_image(
-                    record,
-                    names.clone(),
-                    compression,
-                    oci,
-                    &cancel,
-                )?);
+            for (found, names) in wanted {
+                outputs.push(Exported {
+                    names,
+                    document: parts.document(&found, oci, &cancel)?,
+                });
             }
             match format {
                 SaveFormat::DockerArchive => write::docker_archive(&outputs, &destination),
@@ -175,6 +175,42 @@ impl Engine {
 }
 
 impl Parts {
+    /// What has a name in the store, as outputs take it. An index has the media types of the image-spec, whatever the archive.
+    fn document(&self, found: &Found, oci: bool, cancel: &CancellationToken) -> Result<Document> {
+        let listing = match found {
+            Found::Image(_, record) => {
+                let platform = parse_config(record)?.platform();
+                let form = Form {
+                    oci,
+                    ..Form::default()
+                };
+                let image = self.output_image(record, platform, form, cancel)?;
+                return Ok(Document::Image(image));
+            }
+            Found::Listing(_, listing) => listing,
+        };
+        let mut images = Vec::new();
+        for listed in &listing.images {
+            let form = Form {
+                oci: true,
+                annotations: listed.annotations.clone(),
+                descriptor_annotations: listed.descriptor_annotations.clone(),
+                ..Form::default()
+            };
+            let (record, platform) = (self.listed(&listed.id)?, listed.platform.clone());
+            images.push(self.output_image(&record, platform, form, cancel)?);
+        }
+        Ok(match (listing.is_index, images.len()) {
+            (false, 1) => Document::Image(images.remove(0)),
+            _ => Document::Index(OutputIndex::new(
+                images,
+                MediaType::OciIndex,
+                listing.annotations.clone(),
+                listing.descriptor_annotations.clone(),
+            )),
+        })
+    }
+
     /// Makes an image of a root filesystem tar, which becomes its layer as it is.
     async fn import(
         self: &Arc<Self>,

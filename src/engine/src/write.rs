@@ -1,5 +1,6 @@
 //! Images and trees written outside of the store. A file gets its name when it is complete.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -7,20 +8,38 @@ use std::path::{Path, PathBuf};
 
 use stromatekt_files::{Content, Source};
 use stromatekt_graph::file::{Copy, CopySource, Unpack};
-use stromatekt_kernel::Root;
-use stromatekt_oci::image::OutputImage;
+use stromatekt_kernel::entry::utimensat;
+use stromatekt_kernel::{FileKind, Root, Timestamp};
+use stromatekt_oci::image::Exported;
+use stromatekt_oci::platform::Platform;
 use stromatekt_oci::{archive, layout, rootfs_tar};
 
 use crate::error::{Error, Result};
 use crate::file_step::tree_source;
-use crate::request::{Destination, Output};
+use crate::request::{BuildRequest, Destination, Output};
 
 const BUFFER: usize = 1 << 20;
 
 /// Fails for outputs that could not be written, before anything else is done.
-pub(crate) fn check(outputs: &[Output]) -> Result<()> {
-    for output in outputs {
+pub(crate) fn check(request: &BuildRequest) -> Result<()> {
+    let is_index = request.makes_index();
+    let platforms: Vec<Platform> = request
+        .exports
+        .iter()
+        .map(|export| export.platform.clone())
+        .collect();
+    for output in &request.outputs {
+        if let Some(options) = output.image_options() {
+            let oci = options.oci_media_types;
+            options.annotations.check(&platforms, is_index, oci)?;
+        }
         match output {
+            Output::DockerArchive { .. } if is_index => {
+                return Err(Error::Unsupported {
+                    what: "docker exporter does not currently support exporting manifest lists".into(),
+                    hint: "use type=oci, whose archives newer dockers load, too, or build one platform".into(),
+                });
+            }
             Output::OciLayout {
                 destination: Destination::Path(path),
                 tar,
@@ -33,13 +52,16 @@ pub(crate) fn check(outputs: &[Output]) -> Result<()> {
                 destination: Destination::Path(path),
                 ..
             }
-            | Output::Tar(Destination::Path(path)) => check_file(path)?,
-            Output::Local(path) => check_directory(path)?,
-            Output::Store
+            | Output::Tar {
+                destination: Destination::Path(path),
+                ..
+            } => check_file(path)?,
+            Output::Local { directory, .. } => check_directory(directory)?,
+            Output::Store(_)
             | Output::Registry { .. }
             | Output::OciLayout { .. }
             | Output::DockerArchive { .. }
-            | Output::Tar(Destination::Stdout) => {}
+            | Output::Tar { .. } => {}
         }
     }
     Ok(())
@@ -72,11 +94,7 @@ fn parent(path: &Path) -> PathBuf {
 }
 
 /// Writes an OCI layout: a directory, or one tar stream.
-pub(crate) fn oci_layout(
-    images: &[OutputImage],
-    destination: &Destination,
-    tar: bool,
-) -> Result<()> {
+pub(crate) fn oci_layout(images: &[Exported], destination: &Destination, tar: bool) -> Result<()> {
     match destination {
         Destination::Path(path) if !tar => Ok(layout::write_directory(path, images)?),
         _ => to(destination, |out| Ok(layout::write_tar(out, images)?)),
@@ -84,26 +102,107 @@ pub(crate) fn oci_layout(
 }
 
 /// Writes an archive as `docker save` makes it.
-pub(crate) fn docker_archive(images: &[OutputImage], destination: &Destination) -> Result<()> {
+pub(crate) fn docker_archive(images: &[Exported], destination: &Destination) -> Result<()> {
     to(destination, |out| Ok(archive::write_docker(out, images)?))
 }
 
-/// Writes all of a tree as one tar stream.
-pub(crate) fn rootfs_tar(
-    root: &Root,
-    destination: &Destination,
-    latest_time: Option<i64>,
-) -> Result<()> {
+/// The root filesystem of a platform, and how it is written.
+pub(crate) struct PlatformTree {
+    /// Where it is.
+    pub root: Root,
+    /// The directory that it goes into; the destination itself where absent.
+    pub name: Option<String>,
+    /// What it is for.
+    pub platform: String,
+    /// The time of all that is written.
+    pub epoch: Option<i64>,
+}
+
+/// Writes all of the trees as one tar stream.
+pub(crate) fn rootfs_tar(trees: &[PlatformTree], destination: &Destination) -> Result<()> {
+    let trees: Vec<rootfs_tar::Rootfs<'_>> = trees
+        .iter()
+        .map(|tree| rootfs_tar::Rootfs {
+            root: &tree.root,
+            directory: tree.name.as_deref(),
+            epoch: tree.epoch,
+        })
+        .collect();
     to(destination, |out| {
-        rootfs_tar::write_rootfs(root, out, latest_time)?;
+        rootfs_tar::write_rootfs(&trees, out)?;
         Ok(())
     })
 }
 
-/// Copies all of a tree over what is in a directory. Links that are there are replaced where they are in the way, never followed.
-pub(crate) fn local(root: &Root, directory: &Path) -> Result<()> {
+/// Copies all of the trees over what is in a directory. Links that are there are replaced where they are in the way, never followed.
+pub(crate) fn local(trees: &[PlatformTree], directory: &Path) -> Result<()> {
+    check_overlap(trees)?;
+    for tree in trees {
+        let directory = match &tree.name {
+            None => directory.to_owned(),
+            Some(name) => {
+                let inner = directory.join(name);
+                check_directory(&inner)?;
+                inner
+            }
+        };
+        copy_tree(tree, &directory)?;
+    }
+    Ok(())
+}
+
+/// Fails where two trees have a file at the same path and go into the same directory, as BuildKit does.
+fn check_overlap(trees: &[PlatformTree]) -> Result<()> {
+    let mut seen: HashMap<PathBuf, &str> = HashMap::new();
+    for tree in trees.iter().filter(|tree| tree.name.is_none()) {
+        if trees.len() == 1 {
+            break;
+        }
+        for path in files_of(&tree.root)? {
+            if let Some(other) = seen.get(&path) {
+                return Err(Error::Unsupported {
+                    what: format!(
+                        "cannot overwrite {} from {other} with {} when split option is disabled",
+                        path.display(),
+                        tree.platform
+                    ),
+                    hint: "leave platform-split=false out: each platform has a directory of its own then".into(),
+                });
+            }
+            seen.insert(path, &tree.platform);
+        }
+    }
+    Ok(())
+}
+
+/// The paths of all that is no directory.
+fn files_of(root: &Root) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut waiting = vec![PathBuf::new()];
+    while let Some(directory) = waiting.pop() {
+        let unreadable = || Error::file("list the directory", &directory);
+        let entries = root
+            .open_dir_no_symlinks(&directory)
+            .and_then(stromatekt_kernel::entry::read_dir_fd)
+            .map_err(unreadable())?;
+        for entry in entries {
+            let path = directory.join(&entry.name);
+            match root
+                .lstat(&path)
+                .map_err(Error::file("look at", &path))?
+                .kind
+            {
+                FileKind::Directory => waiting.push(path),
+                _ => files.push(path),
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn copy_tree(tree: &PlatformTree, directory: &Path) -> Result<()> {
     let into = crate::snapshots::open_root(directory)?;
-    let source: Source<'_> = tree_source(root);
+    let source: Source<'_> = tree_source(&tree.root);
     let copy = Copy {
         from: CopySource::Inline {
             name: String::new(),
@@ -120,7 +219,56 @@ pub(crate) fn local(root: &Root, directory: &Path) -> Result<()> {
     let selection = stromatekt_files::select(&source, &[".".to_owned()], &copy)?;
     let content = Content::Tree(&source, &selection);
     let _ = stromatekt_files::copy(content, &copy, &into)?;
+    match tree.epoch {
+        Some(epoch) => set_times(tree, &into, epoch),
+        None => Ok(()),
+    }
+}
+
+/// Gives all that a tree brought this time, directories after what is in them.
+fn set_times(tree: &PlatformTree, into: &Root, epoch: i64) -> Result<()> {
+    let mut directories = vec![PathBuf::new()];
+    let mut at = 0;
+    let time = Timestamp {
+        seconds: epoch,
+        nanoseconds: 0,
+    };
+    while let Some(directory) = directories.get(at).cloned() {
+        at += 1;
+        let entries = tree
+            .root
+            .open_dir_no_symlinks(&directory)
+            .and_then(stromatekt_kernel::entry::read_dir_fd)
+            .map_err(Error::file("list the directory", &directory))?;
+        for entry in entries {
+            let path = directory.join(&entry.name);
+            match tree
+                .root
+                .lstat(&path)
+                .map_err(Error::file("look at", &path))?
+                .kind
+            {
+                FileKind::Directory => directories.push(path),
+                _ => set_time(into, &path, time).map_err(Error::file("set the time of", &path))?,
+            }
+        }
+    }
+    // The root is not part of what BuildKit sends, unless it is a directory of its own.
+    let first = usize::from(tree.name.is_none());
+    for directory in directories.iter().skip(first).rev() {
+        set_time(into, directory, time).map_err(Error::file("set the time of", directory))?;
+    }
     Ok(())
+}
+
+fn set_time(root: &Root, path: &Path, time: Timestamp) -> io::Result<()> {
+    match path.as_os_str().is_empty() {
+        true => utimensat(root.open_dir(path)?, ".".as_ref(), time, time),
+        false => {
+            let (parent, name) = root.open_parent(path)?;
+            utimensat(parent, &name, time, time)
+        }
+    }
 }
 
 /// Gives `write` what is to become the destination's content.

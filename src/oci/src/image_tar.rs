@@ -6,22 +6,22 @@ use std::io::{self, Read, Write};
 
 use crate::descriptor::Index;
 use crate::error::{Error, Result};
-use crate::image::{Content, OutputImage, OutputLayer, blobs};
+use crate::image::{Content, Exported, OutputLayer, blobs};
 use crate::layout::{BLOBS, INDEX_FILE, LAYOUT, LAYOUT_FILE};
 use crate::source::DOCKER_MANIFEST;
 use crate::tar::{END, Header, Style, pad};
 
 const CHUNK: usize = 1 << 20;
 
-/// Writes the layout of some images, and docker's list of them where there is one.
+/// Writes the layout of some images and indexes, and docker's list of them where there is one.
 pub(crate) fn write<W: Write>(
     mut out: W,
-    images: &[OutputImage],
+    outputs: &[Exported],
     docker_manifest: Option<&[u8]>,
 ) -> Result<()> {
-    let entries = images.iter().flat_map(OutputImage::index_entries);
+    let entries = outputs.iter().flat_map(Exported::index_entries);
     let index = Index::new(entries.collect()).to_json();
-    let mut members: BTreeMap<String, (u32, Content<'_>)> = blobs(images)
+    let mut members: BTreeMap<String, (u32, Content<'_>)> = blobs(outputs)
         .into_iter()
         .map(|(digest, content)| (format!("{BLOBS}/{}", digest.hex()), (0o444, content)))
         .collect();

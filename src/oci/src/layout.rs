@@ -9,7 +9,7 @@ use stromatekt_kernel::reflink;
 
 use crate::descriptor::{Descriptor, IMAGE_NAME, Index, REF_NAME};
 use crate::error::{Error, Result};
-use crate::image::{Content, OutputImage, blobs};
+use crate::image::{Content, Exported, blobs};
 use crate::image_tar;
 
 pub(crate) const LAYOUT_FILE: &str = "oci-layout";
@@ -18,15 +18,15 @@ pub(crate) const BLOBS: &str = "blobs/sha256";
 /// The content of the file that marks a layout.
 pub(crate) const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
-/// Writes images into a layout directory, which is made unless it exists.
+/// Writes images and indexes into a layout directory, which is made unless it exists.
 ///
 /// Images that are there stay; those of the same names give them up. Blobs share their content with the files that they come from
 /// where the file system can, and are linked to them else. Every file gets its name when it is complete, the index at last.
-pub fn write_directory(directory: &Path, images: &[OutputImage]) -> Result<()> {
+pub fn write_directory(directory: &Path, outputs: &[Exported]) -> Result<()> {
     let blobs_directory = directory.join(BLOBS);
     fs::create_dir_all(&blobs_directory)
         .map_err(Error::io("make the directory", &blobs_directory))?;
-    for (digest, content) in blobs(images) {
+    for (digest, content) in blobs(outputs) {
         let path = blobs_directory.join(digest.hex());
         match content {
             Content::Bytes(bytes) => replace(&path, bytes)?,
@@ -51,8 +51,8 @@ pub fn write_directory(directory: &Path, images: &[OutputImage]) -> Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Index::default(),
         Err(error) => return Err(Error::io("read", &index_path)(error)),
     };
-    for image in images {
-        for entry in image.index_entries() {
+    for output in outputs {
+        for entry in output.index_entries() {
             index
                 .manifests
                 .retain(|known| !is_replaced_by(known, &entry));
@@ -63,9 +63,9 @@ pub fn write_directory(directory: &Path, images: &[OutputImage]) -> Result<()> {
     replace(&index_path, &index.to_json())
 }
 
-/// Writes images as a layout in one tar. The same images give the same bytes.
-pub fn write_tar<W: Write>(out: W, images: &[OutputImage]) -> Result<()> {
-    image_tar::write(out, images, None)
+/// Writes images and indexes as a layout in one tar. The same images give the same bytes.
+pub fn write_tar<W: Write>(out: W, outputs: &[Exported]) -> Result<()> {
+    image_tar::write(out, outputs, None)
 }
 
 /// Whether an index must not have both entries: they have one name, or are one image without a name.

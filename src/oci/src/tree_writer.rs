@@ -34,6 +34,8 @@ pub(crate) struct TreeWriter<'a> {
     out: &'a mut WriteBehind,
     times: Times,
     xattrs: Xattrs,
+    /// What stands before all names, with a slash at its end, or nothing.
+    prefix: String,
     /// The first name of each file that has several.
     links: HashMap<(u64, u64), PathBuf>,
     block: Vec<u8>,
@@ -47,10 +49,25 @@ impl<'a> TreeWriter<'a> {
             out,
             times,
             xattrs,
+            prefix: String::new(),
             links: HashMap::new(),
             block: Vec::new(),
             name: Vec::new(),
         }
+    }
+
+    /// Puts all entries into a directory of this name, which gets an entry first.
+    pub fn beneath(mut self, directory: &str, time: i64) -> Result<Self> {
+        self.prefix = format!("{directory}/");
+        self.block.clear();
+        let header = Header {
+            mtime: time,
+            ..Header::directory(self.prefix.as_bytes(), 0o755)
+        };
+        header.encode(Style::Pax, &mut self.block);
+        let written = self.out.write_all(&self.block);
+        written.map_err(unreadable(Path::new(directory)))?;
+        Ok(self)
     }
 
     /// Writes the entry at a path; of a directory, not what is in it. Tells what it is.
@@ -62,6 +79,7 @@ impl<'a> TreeWriter<'a> {
         let stat = entry::lstatat(dir, name).map_err(unreadable(path))?;
         self.block.clear();
         self.name.clear();
+        self.name.extend_from_slice(self.prefix.as_bytes());
         self.name.extend_from_slice(path.as_os_str().as_bytes());
         let (mut link, mut size) = (PathBuf::new(), 0);
         let kind = match stat.kind {
@@ -87,7 +105,7 @@ impl<'a> TreeWriter<'a> {
         if stat.nlink > 1 && kind != Kind::Directory {
             match self.links.get(&(stat.dev, stat.ino)) {
                 Some(first) => {
-                    link.clone_from(first);
+                    link = PathBuf::from(&self.prefix).join(first);
                     linked = true;
                 }
                 None => drop(self.links.insert((stat.dev, stat.ino), path.to_owned())),

@@ -13,8 +13,8 @@ use stromatekt_oci::digest::Digest;
 use crate::error::{Error, Result};
 use crate::lease::Lease;
 
-/// The format of the database; a store of a newer one is refused.
-const FORMAT: i64 = 1;
+/// The format of the database; a store of a newer one is refused, an older one becomes this one.
+const FORMAT: i64 = 2;
 
 /// The log is read when the first process opens the database: up to this long it does not matter.
 const LONG_LOG: u64 = 1 << 20;
@@ -87,6 +87,23 @@ CREATE TABLE file_hash(
     digest BLOB NOT NULL,
     PRIMARY KEY(dev, ino)
 ) WITHOUT ROWID;
+";
+
+/// What format 2 has beyond format 1.
+const FORMAT_2: &str = "
+-- Images of several platforms, or with annotations, under one id: see the module `listings`.
+CREATE TABLE listing(
+    id BLOB PRIMARY KEY,
+    document BLOB NOT NULL,
+    created INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE listing_image(
+    listing BLOB NOT NULL,
+    position INTEGER NOT NULL,
+    image BLOB NOT NULL,
+    PRIMARY KEY(listing, position)
+) WITHOUT ROWID;
+CREATE INDEX listing_image_image ON listing_image(image);
 ";
 
 /// An open store. Several processes may have one open at the same time.
@@ -249,7 +266,7 @@ fn connect(path: &Path) -> Result<Connection> {
     connection.set_prepared_statement_cache_capacity(64);
     let format = |db: &Connection| db.query_row("PRAGMA user_version", (), |row| row.get(0));
     let mut found: i64 = format(&connection).map_err(error)?;
-    if found == 0 {
+    if found < FORMAT {
         // WAL is a property of the file: set once, outside of a transaction.
         connection
             .execute_batch("PRAGMA journal_mode = WAL")
@@ -263,8 +280,11 @@ fn connect(path: &Path) -> Result<Connection> {
             .map_err(error)?;
         // Another process may have been first while this one waited for the lock.
         found = format(&transaction).map_err(error)?;
-        if found == 0 {
-            transaction.execute_batch(SCHEMA).map_err(error)?;
+        if found < FORMAT {
+            if found == 0 {
+                transaction.execute_batch(SCHEMA).map_err(error)?;
+            }
+            transaction.execute_batch(FORMAT_2).map_err(error)?;
             transaction
                 .pragma_update(None, "user_version", FORMAT)
                 .map_err(error)?;
@@ -329,5 +349,33 @@ pub(crate) fn time(nanoseconds: i64) -> SystemTime {
         UNIX_EPOCH - distance
     } else {
         UNIX_EPOCH + distance
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_of_the_format_before_becomes_one_of_this() {
+        let root = tempfile::tempdir().unwrap();
+        drop(Store::open(root.path()).unwrap());
+        let path = root.path().join("store.db");
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch("DROP TABLE listing; DROP TABLE listing_image; PRAGMA user_version = 1")
+            .unwrap();
+        let store = Store::open(root.path()).unwrap();
+        assert_eq!(store.images().unwrap(), []);
+        drop(store);
+        let connection = Connection::open(&path).unwrap();
+        connection
+            .execute_batch("PRAGMA user_version = 99")
+            .unwrap();
+        drop(connection);
+        let error = Store::open(root.path())
+            .err()
+            .map(|error| error.to_string());
+        assert!(error.is_some_and(|error| error.contains("99")));
     }
 }

@@ -29,10 +29,10 @@ pub struct LayerRecord {
     pub blob: Option<(Digest, MediaType)>,
 }
 
-/// An image with its names, as lists show it.
+/// An image or a listing with its names, as lists show it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedImage {
-    /// The digest of the config.
+    /// Its id.
     pub id: Digest,
     /// Its names.
     pub names: Vec<String>,
@@ -126,7 +126,7 @@ impl Store {
         Ok(Some(ImageRecord { config, layers }))
     }
 
-    /// The id of the image with this name. A name with a digest finds the image that this digest is the manifest of.
+    /// The id of the image or listing with this name. A name with a digest finds the image that this digest is the manifest of.
     ///
     /// # Errors
     /// When the database refuses.
@@ -146,21 +146,22 @@ impl Store {
         }
     }
 
-    /// The ids that start with these hexadecimal digits.
+    /// The ids of images and listings that start with these hexadecimal digits.
     ///
     /// # Errors
     /// When the database refuses.
     pub fn images_with_prefix(&self, hex: &str) -> Result<Vec<Digest>> {
         self.query(|db| {
             db.prepare_cached(
-                "SELECT id FROM image WHERE lower(substr(hex(id), 1, length(?1))) = ?1",
+                "SELECT id FROM image WHERE lower(substr(hex(id), 1, length(?1))) = ?1
+                 UNION SELECT id FROM listing WHERE lower(substr(hex(id), 1, length(?1))) = ?1",
             )?
             .query_map([hex], |row| row.get::<_, Column>(0).map(|column| column.0))?
             .collect()
         })
     }
 
-    /// All images, the newest first.
+    /// All images and listings, the newest first; without the images that have no name and are part of a listing.
     ///
     /// # Errors
     /// When the database refuses.
@@ -168,7 +169,11 @@ impl Store {
         self.query(|db| {
             let mut names =
                 db.prepare_cached("SELECT name FROM name WHERE image = ?1 ORDER BY name")?;
-            db.prepare_cached("SELECT id, created FROM image ORDER BY created DESC")?
+            db.prepare_cached(
+                "SELECT id, created FROM image
+                     WHERE id NOT IN (SELECT image FROM listing_image) OR id IN (SELECT image FROM name)
+                 UNION ALL SELECT id, created FROM listing ORDER BY created DESC",
+            )?
                 .query_map((), |row| {
                     let id: Column = row.get(0)?;
                     let names = names
@@ -184,7 +189,19 @@ impl Store {
         })
     }
 
-    /// The names of an image.
+    /// The ids of all images, those of listings among them.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn all_images(&self) -> Result<Vec<Digest>> {
+        self.query(|db| {
+            db.prepare("SELECT id FROM image")?
+                .query_map((), |row| row.get::<_, Column>(0).map(|column| column.0))?
+                .collect()
+        })
+    }
+
+    /// The names of an image or a listing.
     ///
     /// # Errors
     /// When the database refuses.

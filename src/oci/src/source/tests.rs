@@ -8,7 +8,7 @@ use std::io::Write as _;
 use super::*;
 use crate::compress::Compressor;
 use crate::descriptor::{IMAGE_NAME, Index, Manifest, MediaType, REF_NAME};
-use crate::image::{OutputImage, OutputLayer};
+use crate::image::{Document, Exported, OutputImage, OutputIndex, OutputLayer};
 use crate::tar::{END, Header, Style, pad};
 use crate::{archive, layout};
 use serde_json::json;
@@ -25,7 +25,7 @@ impl Lab {
         self.0.path().join(name)
     }
 
-    fn image(&self, platform: &str, names: &[&str], contents: &[&str], oci: bool) -> OutputImage {
+    fn image(&self, platform: &str, names: &[&str], contents: &[&str], oci: bool) -> Exported {
         let platform: Platform = platform.parse().unwrap();
         let mut config = ImageConfig::for_platform(&platform);
         config.created = Some("2024-01-01T00:00:00Z".to_owned());
@@ -61,14 +61,18 @@ impl Lab {
             .map(|layer| layer.descriptor.clone())
             .collect();
         let config_descriptor = Descriptor::of(config_type, &config);
-        OutputImage {
-            names: names.iter().map(|name| name.parse().unwrap()).collect(),
+        let image = OutputImage {
             manifest: Manifest::new(manifest_type.clone(), config_descriptor, descriptors)
                 .to_json(),
             manifest_type,
+            annotations: Default::default(),
             platform,
             config,
             layers,
+        };
+        Exported {
+            names: names.iter().map(|name| name.parse().unwrap()).collect(),
+            document: Document::Image(image),
         }
     }
 }
@@ -90,13 +94,22 @@ fn compressed(data: &[u8], compression: Compression) -> Vec<u8> {
     compressor.finish().unwrap()
 }
 
+/// The one image that was written.
+fn only(written: &Exported) -> &OutputImage {
+    match written.images() {
+        [image] => image,
+        _ => panic!("one image was written"),
+    }
+}
+
 fn amd64() -> Platform {
     "linux/amd64".parse().unwrap()
 }
 
 /// Checks that an image is the one that was written, in all its bytes.
 #[track_caller]
-fn assert_is(source: &ImageSource, found: &SourceImage, written: &OutputImage) {
+fn assert_is(source: &ImageSource, found: &SourceImage, written: &Exported) {
+    let written = only(written);
     assert_eq!(found.config, written.config);
     assert_eq!(found.platform, written.platform);
     assert_eq!(found.layers.len(), written.layers.len());
@@ -152,7 +165,7 @@ fn what_is_written_in_any_form_is_read() {
         for (found, written) in found.iter().zip(&images) {
             assert_is(&source, found, written);
             assert_eq!(found.names, written.names, "{name}");
-            assert_eq!(found.manifest, Some(Digest::of(&written.manifest)));
+            assert_eq!(found.manifest, Some(Digest::of(&only(written).manifest)));
         }
         let path = source.blob_path(&found[0].layers[0]);
         assert_eq!(path.is_some_and(|path| path.is_file()), name == "layout");
@@ -187,7 +200,7 @@ fn a_layout_keeps_what_it_had() {
     let lab = Lab::new();
     let path = lab.at("layout");
     let write =
-        |image: &OutputImage| layout::write_directory(&path, std::slice::from_ref(image)).unwrap();
+        |image: &Exported| layout::write_directory(&path, std::slice::from_ref(image)).unwrap();
     let kept = lab.image("linux/amd64", &["kept:1"], &["k"], true);
     let old = lab.image("linux/amd64", &["moved:1"], &["old"], true);
     let new = lab.image("linux/amd64", &["moved:1", "other:2"], &["new"], true);
@@ -222,7 +235,10 @@ fn a_layout_keeps_what_it_had() {
             written,
         );
     }
-    for digest in [Digest::of(&kept.manifest), Digest::of(&kept.config)] {
+    for digest in [
+        Digest::of(&only(&kept).manifest),
+        Digest::of(&only(&kept).config),
+    ] {
         for selector in [digest.to_string(), format!("@{digest}"), digest.hex()] {
             assert_is(
                 &source,
@@ -299,11 +315,11 @@ fn nested_indexes_platforms_and_attestations() {
     let mut blobs = vec![inner.as_bytes(), outer.as_bytes(), attestation];
     let layers: Vec<_> = images
         .iter()
-        .map(|image| fs::read(&image.layers[0].path).unwrap())
+        .map(|image| fs::read(&only(image).layers[0].path).unwrap())
         .collect();
     blobs.extend(layers.iter().map(Vec::as_slice));
     for image in &images {
-        blobs.extend([&image.manifest[..], &image.config]);
+        blobs.extend([&only(image).manifest[..], &only(image).config]);
     }
     let source = ImageSource::open(&by_hand(&lab, "multi", &index, &blobs)).unwrap();
     for image in &images {
@@ -312,10 +328,12 @@ fn nested_indexes_platforms_and_attestations() {
             Some("multi".to_owned()),
             Some(Digest::of(&outer).to_string()),
         ] {
-            let found = source.image(selector.as_deref(), &image.platform).unwrap();
+            let found = source
+                .image(selector.as_deref(), &only(image).platform)
+                .unwrap();
             assert_is(&source, &found, image);
         }
-        assert_eq!(source.images(&image.platform).unwrap().len(), 1);
+        assert_eq!(source.images(&only(image).platform).unwrap().len(), 1);
     }
     // An arm64 machine runs programs of others, but best its own.
     let found = source
@@ -385,4 +403,55 @@ fn docker_archives_of_all_ages() {
         .images(&amd64())
         .unwrap_err();
     assert!(matches!(error, Error::DigestMismatch { .. }), "{error}");
+}
+
+#[test]
+fn an_index_is_one_entry_and_all_its_images_are_found_by_platform() {
+    let lab = Lab::new();
+    let of = |platform: &str, content: &str| lab.image(platform, &[], &[content], true);
+    let all = [of("linux/arm64", "arm"), of("linux/amd64", "amd")];
+    let images = all.iter().flat_map(Exported::images).cloned().collect();
+    let annotations = [("a".to_owned(), "b".to_owned())];
+    let index = OutputIndex::new(
+        images,
+        MediaType::OciIndex,
+        annotations.into(),
+        Default::default(),
+    );
+    let exported = Exported {
+        names: vec!["many:1".parse().unwrap()],
+        document: Document::Index(index),
+    };
+    let path = lab.at("layout");
+    layout::write_directory(&path, std::slice::from_ref(&exported)).unwrap();
+    let listed = Index::parse(&fs::read(path.join("index.json")).unwrap(), "test").unwrap();
+    let [entry] = listed.manifests.as_slice() else {
+        panic!("one entry: {listed:?}");
+    };
+    assert_eq!(
+        (&entry.media_type, &entry.platform),
+        (&MediaType::OciIndex, &None)
+    );
+    let inner = fs::read(path.join("blobs/sha256").join(entry.digest.hex())).unwrap();
+    let inner = Index::parse(&inner, "test").unwrap();
+    assert_eq!(inner.annotations["a"], "b");
+    let platforms: Vec<_> = inner.manifests.iter().map(|m| &m.platform).collect();
+    assert_eq!(platforms, [&"linux/arm64".parse().ok(), &Some(amd64())]);
+    let source = ImageSource::open(&path).unwrap();
+    for (platform, written) in [("linux/arm64", &all[0]), ("linux/amd64", &all[1])] {
+        let found = source.image(Some("many:1"), &platform.parse().unwrap());
+        assert_is(&source, &found.unwrap(), written);
+    }
+    // The list of docker's has the image for this machine.
+    let mut archive = Vec::new();
+    archive::write_docker(&mut archive, std::slice::from_ref(&exported)).unwrap();
+    let list = String::from_utf8_lossy(&archive);
+    let host = Platform::host();
+    let chosen = all.iter().find(|image| image.images()[0].platform == host);
+    let chosen = &chosen.unwrap_or(&all[0]).images()[0];
+    let config = format!(
+        "\"Config\":\"blobs/sha256/{}\"",
+        Digest::of(&chosen.config).hex()
+    );
+    assert!(list.contains(&config), "{config}");
 }

@@ -63,6 +63,15 @@ pub struct PushImage {
     pub layers: Vec<(Descriptor, PathBuf)>,
 }
 
+/// Images to push under one name: one, or those of an index.
+#[derive(Clone, Debug)]
+pub struct PushIndex {
+    /// The index, as it is to be stored, and which kind; none for one image.
+    pub index: Option<(Vec<u8>, MediaType)>,
+    /// The images.
+    pub images: Vec<PushImage>,
+}
+
 impl Registry {
     /// All registries, with the logins of docker's config.
     #[must_use]

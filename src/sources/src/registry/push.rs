@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use oci_client::errors::OciDistributionError;
-use stromatekt_oci::descriptor::Descriptor;
+use stromatekt_oci::descriptor::{Descriptor, MediaType};
 use stromatekt_oci::digest::Digest;
 use stromatekt_oci::reference::ImageReference;
 use tokio::fs::File;
@@ -16,7 +16,7 @@ use tokio::io::AsyncReadExt;
 use tokio::task::JoinSet;
 
 use super::session::{Sessions, Target};
-use super::{PushImage, Registry, failure};
+use super::{PushImage, PushIndex, Registry, failure};
 use crate::error::{Error, Result};
 use crate::network::SILENCE;
 
@@ -62,17 +62,23 @@ impl Registry {
     /// When the name has no tag, or a digest; a file cannot be read or is not what its descriptor says; or the registry
     /// cannot be reached or refuses something.
     pub async fn push(&self, image: &ImageReference, push: &PushImage) -> Result<Digest> {
-        self.push_with_progress(image, push, |_, _| {}).await
+        let push = PushIndex {
+            index: None,
+            images: vec![push.clone()],
+        };
+        self.push_index(image, &push, false, |_, _| {}).await
     }
 
-    /// As [`Registry::push`]; `report` hears how far the layers are.
+    /// Pushes images, and their index if there is one, under a tag or, `by_digest`, under none. Returns the digest of what has the tag.
+    /// Blobs that the registry has are not sent; `report` hears how far the layers are.
     ///
     /// # Errors
     /// As those of [`Registry::push`].
-    pub async fn push_with_progress(
+    pub async fn push_index(
         &self,
         image: &ImageReference,
-        push: &PushImage,
+        push: &PushIndex,
+        by_digest: bool,
         report: impl Fn(&Descriptor, Progress) + Send + Sync + 'static,
     ) -> Result<Digest> {
         let refuse = |reason| Error::PushName {
@@ -81,14 +87,28 @@ impl Registry {
         };
         match (image.tag(), image.digest()) {
             (_, Some(_)) => return Err(refuse("a digest cannot be chosen")),
-            (None, None) => return Err(refuse("it has no tag")),
-            (Some(_), None) => {}
+            (None, None) if !by_digest => return Err(refuse("it has no tag")),
+            _ => {}
         }
         let target = Target::push(image);
-        self.push_layers(&target, push, Arc::new(report)).await?;
-        self.push_config(&target, push).await?;
-        self.push_manifest(&target, push).await?;
-        Ok(Digest::of(&push.manifest))
+        let report: Report = Arc::new(report);
+        let mut last = None;
+        for image in &push.images {
+            self.push_layers(&target, image, Arc::clone(&report))
+                .await?;
+            self.push_config(&target, image).await?;
+            let manifest = (&image.manifest[..], &image.manifest_type);
+            // What an index lists has no name of its own.
+            let unnamed = by_digest || push.index.is_some();
+            last = Some(self.push_manifest(&target, manifest, unnamed).await?);
+        }
+        if let Some((index, media_type)) = &push.index {
+            last = Some(
+                self.push_manifest(&target, (index, media_type), by_digest)
+                    .await?,
+            );
+        }
+        last.ok_or_else(|| refuse("there is no image"))
     }
 
     async fn push_layers(&self, target: &Target, push: &PushImage, report: Report) -> Result<()> {
@@ -153,14 +173,24 @@ impl Registry {
             .map_err(|error| no_repository(error, &attempt))
     }
 
-    async fn push_manifest(&self, target: &Target, push: &PushImage) -> Result<()> {
+    async fn push_manifest(
+        &self,
+        target: &Target,
+        (manifest, media_type): (&[u8], &MediaType),
+        by_digest: bool,
+    ) -> Result<Digest> {
         let attempt = format!("push the manifest of {}", target.image);
-        let content = Bytes::from(push.manifest.clone());
+        let digest = Digest::of(manifest);
+        let target = match by_digest {
+            true => target.at(digest.to_string()),
+            false => target.clone(),
+        };
+        let content = Bytes::from(manifest.to_owned());
         let request = self
             .sessions
-            .request(target, &attempt, Some(SILENCE), |client| {
+            .request(&target, &attempt, Some(SILENCE), |client| {
                 let (reference, content) = (target.reference.clone(), content.clone());
-                let media_type = push.manifest_type.as_str().parse();
+                let media_type = media_type.as_str().parse();
                 async move {
                     let media_type = media_type.map_err(|_| {
                         OciDistributionError::UnsupportedMediaTypeError("no HTTP header".to_owned())
@@ -172,7 +202,7 @@ impl Registry {
             });
         request
             .await
-            .map(drop)
+            .map(|_| digest)
             .map_err(|error| no_repository(error, &attempt))
     }
 }

@@ -78,12 +78,16 @@ async fn blobs_that_are_there_are_not_sent_again() {
     };
     let directory = tempfile::tempdir().unwrap();
     let layer = noise(600_000, 3);
-    let (registry, pushed) = (anonymous(), image(directory.path(), &amd64(), &[&layer]));
+    let registry = anonymous();
+    let pushed = PushIndex {
+        index: None,
+        images: vec![image(directory.path(), &amd64(), &[&layer])],
+    };
     let push = async |tag: &str| {
         let told = Arc::new(Mutex::new(Vec::new()));
         let teller = Arc::clone(&told);
         registry
-            .push_with_progress(&server.image(tag), &pushed, move |_, progress| {
+            .push_index(&server.image(tag), &pushed, false, move |_, progress| {
                 teller.lock().unwrap().push(progress);
             })
             .await

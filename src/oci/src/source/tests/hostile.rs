@@ -53,7 +53,7 @@ fn nonsense_in_a_layout_is_named() {
         json!({"schemaVersion": 2, "manifests": [entry]})
     };
     let sound = with(&|_| ());
-    let blobs = [&image.manifest[..], &image.config];
+    let blobs = [&only(&image).manifest[..], &only(&image).config];
     for (index, says) in [
         (json!({"schemaVersion": 2, "manifests": []}), "no image"),
         (json!("text"), "index.json"),
@@ -81,15 +81,17 @@ fn nonsense_in_a_layout_is_named() {
         assert!(error.contains(says), "{says}: {error}");
     }
     let path = by_hand(&lab, "layout", &sound, &blobs);
-    let name = path.join(BLOBS).join(Digest::of(&image.config).hex());
-    let mut other = image.config.clone();
+    let name = path
+        .join(BLOBS)
+        .join(Digest::of(&only(&image).config).hex());
+    let mut other = only(&image).config.clone();
     other[5] ^= 1;
     fs::write(&name, &other).unwrap();
     let source = ImageSource::open(&path).unwrap();
     let error = source.image(None, &amd64()).unwrap_err();
     assert!(matches!(error, Error::DigestMismatch { .. }), "{error}");
     let error = source
-        .blob(&image.layers[0].descriptor)
+        .blob(&only(&image).layers[0].descriptor)
         .map(|_| ())
         .unwrap_err();
     assert!(matches!(error, Error::MissingBlob { .. }), "{error}");
@@ -149,7 +151,7 @@ proptest! {
         if let Ok(source) = ImageSource::open(&lab.at("file"))
             && let Ok(found) = source.images(&amd64())
         {
-            prop_assert_eq!(&found[0].config, &images[0].config);
+            prop_assert_eq!(&found[0].config, &only(&images[0]).config);
         }
     }
 }
