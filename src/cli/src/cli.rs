@@ -30,7 +30,9 @@ pub enum Command {
     /// Build an image from a Dockerfile
     #[command(visible_alias = "b")]
     Build(Box<commands::build::Args>),
-    /// Load, save, list, show, name and remove images
+    /// Build with docker or buildah, too, and tell in what the images differ
+    Compat(Box<commands::compat::Args>),
+    /// Load, save, list, show, compare, name and remove images
     #[command(subcommand)]
     Image(Image),
     /// Look after the state directory
@@ -45,6 +47,8 @@ pub enum Image {
     Load(commands::image_load::Args),
     /// Save images to a docker archive or an OCI layout
     Save(commands::image_save::Args),
+    /// Tell in what two images differ, from wherever they are
+    Diff(commands::image_diff::Args),
     /// List images
     #[command(visible_alias = "list")]
     Ls(commands::image_ls::Args),

@@ -1,6 +1,8 @@
 //! The verbs, one file each.
 
 pub mod build;
+pub mod compat;
+pub mod image_diff;
 pub mod image_inspect;
 pub mod image_load;
 pub mod image_ls;
@@ -25,6 +27,8 @@ pub async fn run(cli: Cli) -> Result<()> {
     };
     match cli.command {
         Command::Build(args) => build::run(&root, *args).await,
+        Command::Compat(args) => compat::run(&root, *args).await,
+        Command::Image(Image::Diff(args)) => image_diff::run(&root, args).await,
         Command::Image(Image::Load(args)) => image_load::run(&root, args).await,
         Command::Image(Image::Save(args)) => image_save::run(&root, args).await,
         Command::Image(Image::Ls(args)) => image_ls::run(&root, &args),

@@ -121,6 +121,31 @@ pub enum Error {
     /// Several things went wrong, each by itself.
     #[error("{} errors", .0.len())]
     Several(Vec<Error>),
+    /// Images are not the same, which was told already.
+    #[error("the images differ")]
+    Different,
+    /// Images could not be compared.
+    #[error(transparent)]
+    NotCompared(Box<Error>),
+    /// An image that is to be compared cannot be read.
+    #[error(transparent)]
+    Compare(#[from] stromatekt_compare::Error),
+    /// Another program is not there.
+    #[error("{program} is not installed")]
+    NoProgram {
+        /// Which one.
+        program: String,
+    },
+    /// Another program failed.
+    #[error("{program} cannot {attempt}: {said}")]
+    Program {
+        /// Which one.
+        program: String,
+        /// What it was to do.
+        attempt: String,
+        /// What it said.
+        said: String,
+    },
     /// The person stopped it.
     #[error("canceled")]
     Interrupted,
@@ -180,7 +205,14 @@ impl Error {
             Self::Oci(error) | Self::Unpack { source: error, .. } => {
                 error.hint().map(str::to_owned)
             }
-            Self::Runtime { .. }
+            Self::NotCompared(error) => error.hint(),
+            Self::Compare(error) => error.hint().map(str::to_owned),
+            Self::NoProgram { program } => Some(format!(
+                "install {program}, or choose what to compare with by --against"
+            )),
+            Self::Program { .. } => None,
+            Self::Different
+            | Self::Runtime { .. }
             | Self::File { .. }
             | Self::Executor(_)
             | Self::Several(_)
@@ -195,6 +227,8 @@ impl Error {
             // As a shell says that a signal ended a program: SIGINT, SIGPIPE.
             Self::Interrupted => 130,
             Self::BrokenPipe => 141,
+            // As diff(1): 1 is for what differs.
+            Self::NotCompared(_) => 2,
             _ => 1,
         }
     }
@@ -206,6 +240,14 @@ impl Error {
             action,
             path,
             source,
+        }
+    }
+
+    /// For `map_err`: images could not be compared because of this.
+    pub fn not_compared(self) -> Self {
+        match self {
+            Self::Interrupted | Self::BrokenPipe => self,
+            error => Self::NotCompared(Box::new(error)),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod compat;
 mod context;
 mod context_files;
 mod error;
