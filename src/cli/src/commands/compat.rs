@@ -35,6 +35,8 @@ const MAX_LINES: usize = 30;
 
 /// The options.
 #[derive(Clone, Debug, clap::Args)]
+// Another group of this name is that of the options of `build`.
+#[group(skip)]
 #[command(
     after_help = "All other options are those of `build`, and are given to both builders. A base image that the other builder \
 has is the base of both; others come from their registry. With --no-cache, which builds everything anew, times of files count as well.\n\n\
