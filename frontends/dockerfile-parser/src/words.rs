@@ -353,8 +353,10 @@ impl<'a, V: Variables> Reader<'a, V> {
         self.chars.next();
         if self.chars.next_if_eq(&'{').is_none() {
             let name = self.name();
+            if name.is_empty() {
+                return Ok("$".to_owned());
+            }
             return Ok(match self.variables.value(&name) {
-                _ if name.is_empty() => "$".to_owned(),
                 Some(value) => value.to_owned(),
                 None if self.how.keeps_unset => format!("${name}"),
                 None => String::new(),
@@ -366,20 +368,20 @@ impl<'a, V: Variables> Reader<'a, V> {
             Some(_) => {}
         }
         let name = self.name();
-        let value = self.variables.value(&name);
+        // Who remembers what was asked for is asked only where BuildKit asks: when all before is sound.
         match self.chars.next() {
             None => Err(WordError::MissingBrace),
-            Some('}') => Ok(match value {
+            Some('}') => Ok(match self.variables.value(&name) {
                 Some(value) => value.to_owned(),
                 None if self.how.keeps_unset => format!("${{{name}}}"),
                 None => String::new(),
             }),
             Some(':') => match self.chars.next() {
                 None => Err(WordError::MissingBrace),
-                Some(c) => self.modified(&name, value, c, true),
+                Some(c) => self.modified(&name, c, true),
             },
-            Some(c @ ('+' | '-' | '?' | '#' | '%')) => self.modified(&name, value, c, false),
-            Some('/') => self.replaced(&name, value),
+            Some(c @ ('+' | '-' | '?' | '#' | '%')) => self.modified(&name, c, false),
+            Some('/') => self.replaced(&name),
             Some(c) => Err(WordError::Modifier {
                 name,
                 modifier: c.to_string(),
@@ -411,7 +413,6 @@ impl<'a, V: Variables> Reader<'a, V> {
     fn modified(
         &mut self,
         name: &str,
-        value: Option<&str>,
         modifier: char,
         with_colon: bool,
     ) -> Result<String, WordError> {
@@ -425,6 +426,7 @@ impl<'a, V: Variables> Reader<'a, V> {
             return Err(unsupported());
         }
         let word = self.nested('}', is_pattern, WordError::MissingBrace)?;
+        let value = self.variables.value(name);
         if self.how.keeps_unset && value.is_none() {
             return Ok(format!("${{{name}{colon}{modifier}{word}}}"));
         }
@@ -455,10 +457,11 @@ impl<'a, V: Variables> Reader<'a, V> {
         }
     }
 
-    fn replaced(&mut self, name: &str, value: Option<&str>) -> Result<String, WordError> {
+    fn replaced(&mut self, name: &str) -> Result<String, WordError> {
         let all = self.chars.next_if_eq(&'/').is_some();
         let pattern = self.nested('/', true, WordError::MissingSlash)?;
         let by = self.nested('}', true, WordError::MissingBrace)?;
+        let value = self.variables.value(name);
         match value {
             None if self.how.keeps_unset => Ok(format!("${{{name}/{pattern}/{by}}}")),
             value if all => pattern::replace_all(&pattern, value.unwrap_or(""), &by),
