@@ -16,7 +16,11 @@ const BUILDKIT: &str = "buildkit.dockerfile.v0";
 
 pub(crate) fn compare(left: &[History], right: &[History], found: &mut Found<'_>) {
     let builder = found.rules.left;
-    let key = |entry: &History| (form(&entry.created_by, builder), entry.empty_layer);
+    let key = |entry: &History| {
+        // The classic builder makes a layer where something changed, BuildKit where it may have.
+        let is_empty = entry.empty_layer && builder != Builder::Classic;
+        (form(&entry.created_by, builder), is_empty)
+    };
     let keys = |history: &[History]| -> Vec<(String, bool)> { history.iter().map(key).collect() };
     let (left_keys, right_keys) = (keys(left), keys(right));
     let of_one = |entry: &History| {
