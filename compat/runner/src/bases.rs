@@ -1,6 +1,6 @@
 //! The base images of cases: made once, and the same ones, to the byte, in docker and in stromatekt.
 //!
-//! `busybox`, `debian` and `debian-gcc` are root filesystems of `compat/lab/bases.sh`, which docker imports; `compat/NAME` is built by docker
+//! `busybox`, `debian` and `debian-gcc` are root filesystems of `compat/lab/bases.sh`, which docker imports; `compat/NAME` is built by BuildKit
 //! of `compat/bases/NAME`. Each is then saved from docker, and loaded into stromatekt's store from there. What has been made before is
 //! kept as long as what it was made of stays the same.
 
@@ -234,7 +234,8 @@ fn built(name: &str, docker: &Docker, places: &Places) -> Result<String> {
         .into_iter()
         .chain(recipes.keys().map(String::as_str))
         .collect();
-    let mut recipe = Vec::new();
+    // By whom it is built is a part of it.
+    let mut recipe = b"buildkit".to_vec();
     folder_bytes(folder, &mut recipe)?;
     for needed in mentioned(&texts(folder)?, &known) {
         let layers = docker.attempt([
@@ -257,15 +258,32 @@ fn built(name: &str, docker: &Docker, places: &Places) -> Result<String> {
         .work()
         .join(format!("compat-base-{}", std::process::id()));
     crate::private_copy::make(folder, &copy)?;
-    let mut build = docker.program("docker");
-    // The classic builder, so that the bases do not depend on what is compared most.
+    let mut build = docker.buildx();
+    let exchange = docker
+        .work()
+        .join(format!("compat-base-{}.tar", std::process::id()));
     build
-        .env("DOCKER_BUILDKIT", "0")
-        .args(["build", "--network", "none", "-t", name])
+        .args(["build", "--no-cache", "--provenance=false"])
+        .args(["--network=none", "--tag", name])
+        .arg(format!(
+            "--output=type=docker,dest={}",
+            docker.inside(&exchange).display()
+        ))
         .arg(docker.inside(&copy));
     let done = crate::command::require(&mut build, "builds a base image of compat/bases");
     fs::remove_dir_all(&copy).map_err(Error::file("remove", &copy))?;
     done?;
+    // Loaded from the archive, so that its snapshots are what its layers say: the classic builder leaves mount points in those it makes.
+    docker.require(
+        [
+            Path::new("image"),
+            "load".as_ref(),
+            "-i".as_ref(),
+            &docker.inside(&exchange),
+        ],
+        "loads a base image",
+    )?;
+    fs::remove_file(&exchange).map_err(Error::file("remove", &exchange))?;
     let id = docker.require(
         ["image", "inspect", name, "--format", "{{.Id}}"],
         "asks for the base image",

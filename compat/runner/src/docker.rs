@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::command::{self, Done};
 use crate::error::{Error, Result};
@@ -68,6 +68,16 @@ impl Docker {
     #[must_use]
     pub fn work(&self) -> PathBuf {
         self.directory.join("work")
+    }
+
+    /// Since when it keeps what it built. `--no-cache` or not, a here-document has the time at which BuildKit saw one of the same text first.
+    #[must_use]
+    pub fn born(&self) -> SystemTime {
+        let store = fs::metadata(self.directory.join("data/store"));
+        // Where the file system does not tell, only what is younger than this run counts as built.
+        store
+            .and_then(|store| store.created())
+            .unwrap_or_else(|_| SystemTime::now())
     }
 
     /// The name that a path beneath [`Docker::work`] has for it.

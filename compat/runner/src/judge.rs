@@ -17,7 +17,7 @@ use crate::verdict::{Acceptance, Finding, Noise, Outcome, Verdict};
 /// What the builders did with a case.
 #[derive(Clone, Debug)]
 pub struct Builds {
-    /// When the first of them started.
+    /// What is not older than this got its time in a build.
     pub started: SystemTime,
     /// stromatekt.
     pub stromatekt: Built,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use stromatekt_compare::LayerCache;
 
@@ -157,7 +157,6 @@ impl Laboratory {
             server: &server,
             unique: &unique,
         };
-        let started = SystemTime::now();
         let stromatekt = builders::stromatekt(&self.stromatekt, &prepared)?;
         times.insert("stromatekt", stromatekt.elapsed);
         let mut references = Vec::new();
@@ -170,7 +169,7 @@ impl Laboratory {
             references.push((which, built));
         }
         let builds = Builds {
-            started,
+            started: self.docker.born(),
             stromatekt,
             references,
         };
