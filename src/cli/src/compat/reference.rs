@@ -132,7 +132,7 @@ impl Reference {
             .run(cancel)
             .await?;
         // What the client itself refuses was never built.
-        match !ended.status.success() && is_refusal(&ended) {
+        match !ended.status.success() && self.is_refusal(&ended) {
             true => Err(Error::Program {
                 program: self.name.clone(),
                 attempt: "build with these options".into(),
@@ -140,6 +140,22 @@ impl Reference {
             }),
             false => Ok(ended),
         }
+    }
+
+    /// Whether the client refused its command line. buildah has one exit code for all that fails.
+    fn is_refusal(&self, ended: &Ended) -> bool {
+        let is_usage = self.kind != Kind::Buildah && ended.status.code() == Some(125);
+        let lines = ended.log.lines().map(str::trim_start);
+        let mut messages = lines.map(|line| {
+            let prefixes = ["Error: ", "ERROR: "];
+            let message = prefixes.iter().find_map(|prefix| line.strip_prefix(prefix));
+            message.unwrap_or(line)
+        });
+        is_usage
+            || messages.any(|message| {
+                message.starts_with("unknown flag: ")
+                    || message.starts_with("unknown shorthand flag: ")
+            })
     }
 
     /// Writes the image that was built into a file.
@@ -187,16 +203,6 @@ impl Reference {
         let id = ended.stdout.trim().trim_start_matches("sha256:").to_owned();
         Ok((ended.status.success() && !id.is_empty()).then_some(id))
     }
-}
-
-/// Whether the client refused its command line.
-fn is_refusal(ended: &Ended) -> bool {
-    let log = ended.log.trim_start();
-    ended.status.code() == Some(125)
-        || log.starts_with("unknown flag")
-        || log.starts_with("unknown shorthand flag")
-        || log.contains("\nunknown flag")
-        || log.starts_with("Error: unknown flag")
 }
 
 impl Drop for Reference {
