@@ -1,6 +1,6 @@
 //! Which line of the Dockerfile an error message blames.
 //!
-//! BuildKit shows the instruction, each of its lines marked `>>>`. stromatekt does the same for a step that failed, and names the line in
+//! BuildKit shows the instruction, each of its lines marked `>>>`; where it could not fetch something, the step's name alone. stromatekt does the same for a step that failed, and names the line in
 //! `[Dockerfile:3:1]` above the excerpt for all else. The classic builder names a line only where it cannot parse; of all else the last
 //! `Step 2/3 : …` tells which instruction it was.
 
@@ -31,6 +31,12 @@ pub fn show(lines: Option<&Lines>) -> String {
 #[must_use]
 pub fn buildkit(output: &str) -> Option<Lines> {
     marked(output)
+}
+
+/// What BuildKit blames where it names a step alone: the only instruction with the keyword of that.
+#[must_use]
+pub fn buildkit_step(output: &str, dockerfile: &str) -> Option<Lines> {
+    only_instruction_like(failed_step(output)?, dockerfile)
 }
 
 /// What stromatekt blames.
@@ -78,6 +84,32 @@ fn marked(output: &str) -> Option<Lines> {
     Some(first..=lines.next_back().unwrap_or(first))
 }
 
+/// The keyword of the step whose output is shown in the end: ` > [2/2] ADD http://…:`.
+fn failed_step(output: &str) -> Option<&str> {
+    let name = output
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix(" > ["))?;
+    name.split_once("] ")?.1.split_whitespace().next()
+}
+
+/// The lines of the only instruction with a keyword.
+fn only_instruction_like(keyword: &str, dockerfile: &str) -> Option<Lines> {
+    let dockerfile = parser::parse(dockerfile).ok()?;
+    let mut like = dockerfile
+        .stages
+        .iter()
+        .flat_map(|stage| &stage.instructions)
+        .filter(|one| one.keyword.eq_ignore_ascii_case(keyword));
+    match (like.next(), like.next()) {
+        (Some(one), None) => {
+            let (first, last) = dockerfile.lines(one.span);
+            Some(first..=last)
+        }
+        _ => None,
+    }
+}
+
 fn nth_instruction(dockerfile: &str, step: usize) -> Option<Lines> {
     let dockerfile = parser::parse(dockerfile).ok()?;
     let spans =
@@ -105,6 +137,15 @@ mod tests {
             buildkit("ERROR: target stage \"x\" could not be found\n"),
             None
         );
+    }
+
+    #[test]
+    fn what_buildkit_could_not_fetch_is_known_by_its_step() {
+        let output = "#5 ERROR: invalid response status 404\n------\n > [2/2] ADD http://a/b /x/:\n------\nERROR: failed\n";
+        let one = "FROM a\nARG S\nADD $S/b \\\n  /x/\nRUN b\n";
+        assert_eq!(buildkit_step(output, one), Some(3..=4));
+        let two = "FROM a\nADD c /\nADD d /\n";
+        assert_eq!(buildkit_step(output, two), None);
     }
 
     #[test]

@@ -171,7 +171,10 @@ fn buildkit(docker: &Docker, prepared: &Prepared<'_>) -> Result<Built> {
     let done = prepared.run(build.args(prepared.arguments(&work)), &work)?;
     let mut built = Built::new(&done, image);
     if !built.success {
-        built.blames = blame::buildkit(&built.output);
+        built.blames = blame::buildkit(&built.output).or_else(|| {
+            let dockerfile = prepared.dockerfile()?;
+            blame::buildkit_step(&built.output, &dockerfile)
+        });
     }
     Ok(built)
 }

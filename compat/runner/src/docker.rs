@@ -201,6 +201,21 @@ impl Docker {
         }
     }
 
+    /// Has BuildKit forget what it fetched from git repositories: it keeps that by commit, with the URL from which it came first, and the
+    /// same commits come from another port in each run.
+    ///
+    /// # Errors
+    ///
+    /// It cannot.
+    pub fn forget_git_checkouts(&self) -> Result<()> {
+        let filter = "type=source.git.checkout";
+        self.require(
+            ["buildx", "prune", "--force", "--all", "--filter", filter],
+            "forgets git checkouts",
+        )?;
+        Ok(())
+    }
+
     /// Removes what the build cache has beyond a bound, and if nobody else uses this docker, what failed builds left.
     pub fn tidy(&self) {
         // Whatever is left is removed by docker's own policy.

@@ -108,10 +108,9 @@ fn blames(failure: &Failure, builds: &Builds) -> Vec<Finding> {
         let theirs = built.blames.as_ref();
         let agree = match (theirs, &expected) {
             (Some(theirs), Some(expected)) => blame::overlap(theirs, expected),
-            // The classic builder tells no line of much.
-            (None, Some(_)) => *reference == Reference::Classic,
+            // Docker tells no line of some.
+            (None, _) => true,
             (Some(theirs), None) => stromatekt.is_some_and(|ours| blame::overlap(ours, theirs)),
-            (None, None) => true,
         };
         if !agree {
             let (who, whose) = match &expected {
@@ -363,6 +362,10 @@ mod tests {
         );
         assert_eq!(
             places(fails(Some(3), None), at(3..=3), built(false, None)),
+            [""; 0]
+        );
+        assert_eq!(
+            places(fails(Some(3), None), built(false, None), at(3..=3)),
             ["failure.line"]
         );
         assert_eq!(

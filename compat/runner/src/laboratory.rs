@@ -62,6 +62,7 @@ impl Laboratory {
         fs::create_dir_all(&kept).map_err(Error::file("make", &kept))?;
         remove_what_killed_runs_left(&[&kept, &docker.work()]);
         docker.remove_what_killed_runs_left(PREFIX);
+        docker.forget_git_checkouts()?;
         let name = format!("{PREFIX}{}", std::process::id());
         let (own, work) = (kept.join(&name), docker.work().join(&name));
         for directory in [&own, &work] {

@@ -1,6 +1,6 @@
 //! A web server on loopback for `ADD` of URLs and for git repositories: each case's `www` folder beneath a path of its own.
 //!
-//! Files come with `Last-Modified`; `NAME.git` is answered by git's own `http-backend`, so with the smart protocol.
+//! Files come with `Last-Modified`, a path that ends with a slash means `index.html` in it; `NAME.git` is answered by git's own `http-backend`, so with the smart protocol.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -175,7 +175,10 @@ fn respond(request: &Request, folders: &Folders) -> Response {
         return git(request, &folder, path)
             .unwrap_or_else(|error| Response::status(&format!("500 {error}")));
     }
-    let file = folder.join(path);
+    let mut file = folder.join(path);
+    if path.ends_with('/') {
+        file.push("index.html");
+    }
     match (fs::metadata(&file), fs::read(&file)) {
         (Ok(found), Ok(body)) => Response {
             status: "200 OK".to_owned(),
