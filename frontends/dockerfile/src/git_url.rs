@@ -91,6 +91,9 @@ fn read_parameters(remote: &str, fragment: &str, query: &str) -> Result<GitUrl, 
             subdirectory: found.folder.text,
             keep_git_dir: found.keep_git_dir.unwrap_or(false),
             checksum: found.checksum,
+            skip_submodules: found.skip_submodules,
+            commit_time: found.commit_time,
+            fetch_by_commit: found.fetch_by_commit,
         },
         keep_git_dir: found.keep_git_dir,
     })
@@ -102,6 +105,9 @@ struct Parameters {
     folder: Value,
     checksum: Option<String>,
     keep_git_dir: Option<bool>,
+    skip_submodules: bool,
+    commit_time: bool,
+    fetch_by_commit: bool,
 }
 
 /// A value that may be said in several ways, but only once.
@@ -146,20 +152,8 @@ impl Parameters {
         };
         match key {
             "keep-git-dir" => self.keep_git_dir = Some(flag()?),
-            "submodules" => {
-                if !flag()? {
-                    return Err(
-                        "leaving out submodules is not supported: remove `submodules`".into(),
-                    );
-                }
-            }
-            "fetch-by-commit" => {
-                if flag()? {
-                    return Err(
-                        "`fetch-by-commit` is not supported: name the commit as `ref` or `checksum`".into(),
-                    );
-                }
-            }
+            "submodules" => self.skip_submodules = !flag()?,
+            "fetch-by-commit" => self.fetch_by_commit = flag()?,
             "ref" | "tag" | "branch" | "subdir" | "checksum" | "commit" | "mtime"
                 if value.is_empty() =>
             {
@@ -170,8 +164,9 @@ impl Parameters {
             "branch" => self.reference.set(with_prefix("refs/heads/"))?,
             "subdir" => self.folder.set(value.to_owned())?,
             "checksum" | "commit" => self.checksum = Some(value.to_owned()),
-            "mtime" if value == "checkout" => {}
-            "mtime" => return Err("`mtime` other than `checkout` is not supported".into()),
+            "mtime" if value == "checkout" => self.commit_time = false,
+            "mtime" if value == "commit" => self.commit_time = true,
+            "mtime" => return Err(format!("`mtime` is checkout or commit, not `{value}`")),
             _ => return Err(format!("the parameter `{key}` is unknown")),
         }
         Ok(())
@@ -255,6 +250,8 @@ mod tests {
         assert_eq!(query.git.reference.as_deref(), Some("refs/tags/v1"));
         assert_eq!(query.keep_git_dir, Some(true));
         assert_eq!(query.git.checksum.as_deref(), Some("abc"));
+        let more = git("https://example.com/a.git?submodules=0&mtime=commit&fetch-by-commit");
+        assert!(more.git.skip_submodules && more.git.commit_time && more.git.fetch_by_commit);
     }
 
     #[test]
@@ -262,9 +259,9 @@ mod tests {
         for query in [
             "?ref=a#b",
             "?branch=a&tag=b",
-            "?submodules=false",
-            "?mtime=commit",
-            "?fetch-by-commit",
+            "?submodules=maybe",
+            "?mtime=now",
+            "?tag=x&ref=y",
             "?ref=",
             "?what=1",
             "?ref=a&ref=a",

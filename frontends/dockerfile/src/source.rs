@@ -71,7 +71,7 @@ pub fn resolve(
     if name == SCRATCH {
         return Ok(Source::Scratch);
     }
-    if let Some((given, context)) = options.named_context(name) {
+    if let Some((given, context)) = options.named_context(name, platform) {
         return resolve_context(given, context, platform, stages);
     }
     let reference: ImageReference =
@@ -105,6 +105,7 @@ pub fn resolve_context(
         })
     };
     let files = |files| Source::Files(given.to_owned(), files);
+    let named = || stages.iter().copied().filter(|stage| !stage.is_empty());
     Ok(match context {
         NamedContext::Image(reference) if reference.familiar_name() == SCRATCH => Source::Scratch,
         NamedContext::Image(reference) => image(ImageLocation::Named(reference.clone())),
@@ -118,8 +119,8 @@ pub fn resolve_context(
                 .rposition(|stage| stage.eq_ignore_ascii_case(target));
             Source::Stage(position.ok_or_else(|| Problem::UnknownTarget {
                 name: target.clone(),
-                nearest: nearest(target, stages.iter().copied()),
-                names: stages.iter().map(|&stage| stage.to_owned()).collect(),
+                nearest: nearest(target, named()),
+                names: named().map(str::to_owned).collect(),
             })?)
         }
         NamedContext::Local(name) => files(Files::Local(name.clone())),

@@ -245,8 +245,8 @@ impl Parts {
         let mut touched = BTreeSet::new();
         for (action, taken) in actions.iter().zip(taken) {
             let copy = match action {
-                FileAction::MakeDirectory { path, owner } => {
-                    touched.insert(stromatekt_files::make_directory(&into, path, owner)?);
+                FileAction::MakeDirectory { path, owner, time } => {
+                    touched.insert(stromatekt_files::make_directory(&into, path, owner, *time)?);
                     continue;
                 }
                 FileAction::Copy(copy) => copy,

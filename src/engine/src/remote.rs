@@ -54,13 +54,17 @@ impl Build {
     /// The tree, and whether it was there before.
     async fn git_tree(&self, git: &op::Git) -> Result<(Tree, bool)> {
         let _turn = self.parts.limits.network(&self.cancel).await?;
-        let commit = until_cancelled(&self.cancel, stromatekt_sources::git::resolve(git)).await??;
+        let secrets = &self.request.secrets;
+        let auth = stromatekt_sources::git::Auth::find(&git.remote, |id| secrets.value(id))?;
+        let resolved = stromatekt_sources::git::resolve(git, &auth);
+        let commit = until_cancelled(&self.cancel, resolved).await??;
         let tree_id = |commit: &str| {
             let key = (
                 &git.remote,
                 &git.subdirectory,
                 // The directory `.git` tells how it was fetched.
                 git.keep_git_dir.then_some(&git.reference),
+                (git.skip_submodules, git.commit_time),
                 commit,
             );
             TreeId(Digest::of(format!("git {key:?}")))
@@ -71,7 +75,7 @@ impl Build {
         let draft = self.parts.snapshots.fork(None)?;
         let repositories = self.parts.store.directory("git")?;
         let into = draft.path();
-        let checkout = stromatekt_sources::git::checkout(git, &repositories, &into);
+        let checkout = stromatekt_sources::git::checkout(git, &repositories, &into, &auth);
         let checkout = until_cancelled(&self.cancel, checkout)
             .await?
             .map_err(|error| self.parts.snapshots.explain(error.into()))?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use stromatekt_files::{Content, Source};
 use stromatekt_graph::file::{Copy, CopySource, Unpack};
-use stromatekt_kernel::entry::utimensat;
+use stromatekt_kernel::entry::{futimens, utimensat};
 use stromatekt_kernel::{FileKind, Root, Timestamp};
 use stromatekt_oci::image::Exported;
 use stromatekt_oci::platform::Platform;
@@ -263,7 +263,7 @@ fn set_times(tree: &PlatformTree, into: &Root, epoch: i64) -> Result<()> {
 
 fn set_time(root: &Root, path: &Path, time: Timestamp) -> io::Result<()> {
     match path.as_os_str().is_empty() {
-        true => utimensat(root.open_dir(path)?, ".".as_ref(), time, time),
+        true => futimens(root.open_dir(path)?, time, time),
         false => {
             let (parent, name) = root.open_parent(path)?;
             utimensat(parent, &name, time, time)

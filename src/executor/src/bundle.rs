@@ -155,7 +155,7 @@ impl Mounts<'_> {
             Network::Host => etc::resolv_conf_of_host()?,
             Network::Default | Network::None => etc::resolv_conf_of_private()?,
         };
-        let hosts = etc::hosts(&run.extra_hosts);
+        let hosts = etc::hosts(etc::hostname(run), &run.extra_hosts);
         for (name, content) in [("resolv.conf", resolv_conf), ("hosts", hosts)] {
             write(self.files, name, content.as_bytes(), 0o644)?;
             let target = format!("/etc/{name}");

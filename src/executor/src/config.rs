@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stromatekt_graph::run::{Run, Security};
 
 use crate::capability::Capabilities;
-use crate::etc::HOSTNAME;
+use crate::etc;
 use crate::host::{self, Host};
 use crate::limits;
 use crate::seccomp;
@@ -159,7 +159,7 @@ impl Config<'_> {
     pub fn to_json(&self, host: &Host) -> Value {
         let mut config = json!({
             "ociVersion": "1.0.2",
-            "hostname": HOSTNAME,
+            "hostname": etc::hostname(self.run),
             "root": { "path": self.rootfs },
             "process": {
                 "args": self.run.args,

@@ -5,9 +5,11 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 
+use stromatekt_graph::run::Run;
+
 use crate::error::{Error, Result};
 
-/// As BuildKit names its containers.
+/// As BuildKit names its containers, unless a build says otherwise.
 pub const HOSTNAME: &str = "buildkitsandbox";
 
 /// The address that a private network answers name queries at, where the host's own resolver is on its loopback device.
@@ -28,10 +30,15 @@ struct Resolver {
     other: Vec<String>,
 }
 
+/// The host name of a step.
+pub fn hostname(run: &Run) -> &str {
+    run.hostname.as_deref().unwrap_or(HOSTNAME)
+}
+
 /// The `/etc/hosts` of a step.
-pub fn hosts(extra: &[(String, IpAddr)]) -> String {
+pub fn hosts(hostname: &str, extra: &[(String, IpAddr)]) -> String {
     let mut text =
-        format!("127.0.0.1\tlocalhost {HOSTNAME}\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+        format!("127.0.0.1\tlocalhost {hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n");
     for (name, address) in extra {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{address}\t{name}");
@@ -140,7 +147,7 @@ mod tests {
             ("b".to_owned(), "::1".parse().expect("an address")),
         ];
         assert_eq!(
-            hosts(&extra),
+            hosts(HOSTNAME, &extra),
             "127.0.0.1\tlocalhost buildkitsandbox\n::1\tlocalhost ip6-localhost ip6-loopback\n\
              10.1.2.3\ta.example\n::1\tb\n"
         );

@@ -43,7 +43,10 @@ impl Secrets {
     }
 
     /// The value of the secret; nothing if it was not given.
-    pub(crate) fn value(&self, id: &str) -> Result<Option<Vec<u8>>> {
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    pub fn value(&self, id: &str) -> Result<Option<Vec<u8>>> {
         match self.by_id.get(id) {
             None => Ok(None),
             // BuildKit: a variable that is not set is an empty secret.

@@ -89,7 +89,7 @@ proptest! {
         // Whether it can be done or not.
         let _ = copy(from.path(), pattern, &flags, into.path());
         let root = Root::open(into.path()).unwrap();
-        let _ = make_directory(&root, destination, "5");
+        let _ = make_directory(&root, destination, "5", None);
         prop_assert_eq!((lines(outside.path()), lines(from.path())), untouched);
         let secret = lines(into.path()).into_iter().find(|line| line.ends_with("x=1"));
         prop_assert_eq!(secret, None);

@@ -40,10 +40,7 @@ mod tests {
         assert_ne!(one, definition(&diff(0), std::slice::from_ref(&b)));
         let git = Op::Git(Git {
             remote: "r".into(),
-            reference: None,
-            subdirectory: None,
-            keep_git_dir: false,
-            checksum: None,
+            ..Git::default()
         });
         assert_ne!(one, definition(&git, &[b]));
     }

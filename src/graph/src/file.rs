@@ -18,6 +18,9 @@ pub enum FileAction {
         path: String,
         /// `USER` as written, owner of what is made; root where empty.
         owner: String,
+        /// The time of the directory itself, if it is made, in seconds since 1970 (`SOURCE_DATE_EPOCH`); its parents have that of the step.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        time: Option<i64>,
     },
 }
 

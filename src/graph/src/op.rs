@@ -105,7 +105,7 @@ pub struct Context {
 }
 
 /// A git repository at a commit.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Git {
     /// Remote URL as git takes it.
     pub remote: String,
@@ -117,6 +117,15 @@ pub struct Git {
     pub keep_git_dir: bool,
     /// The commit that must be found.
     pub checksum: Option<String>,
+    /// Leave the submodules out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub skip_submodules: bool,
+    /// Give all files the time of the commit, rather than that of the checkout.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub commit_time: bool,
+    /// Fetch the commit of `checksum` without asking where the reference is, which is but its name.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub fetch_by_commit: bool,
 }
 
 /// A file fetched over HTTP(S).

@@ -33,6 +33,9 @@ pub struct Run {
     pub security: Security,
     /// Additional lines of `/etc/hosts` (`--add-host`).
     pub extra_hosts: Vec<(String, IpAddr)>,
+    /// Its host name; the executor's own where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
     /// What bounds it.
     #[serde(flatten)]
     pub limits: Limits,

@@ -210,6 +210,12 @@ pub fn utimensat(
     )?)
 }
 
+/// Sets the times of what is open, for reading at least.
+pub fn futimens(fd: impl AsFd, atime: Timestamp, mtime: Timestamp) -> io::Result<()> {
+    let spec = |time: Timestamp| TimeSpec::new(time.seconds, time.nanoseconds.into());
+    Ok(nix::sys::stat::futimens(fd, &spec(atime), &spec(mtime))?)
+}
+
 /// The entries of an open directory, by name. It must be open for reading.
 pub fn read_dir_fd(dir: OwnedFd) -> io::Result<Vec<DirEntry>> {
     let mut dir = Dir::from_fd(dir)?;

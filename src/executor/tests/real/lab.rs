@@ -187,6 +187,7 @@ pub fn exec(args: &[&str]) -> Step {
             network: Network::None,
             security: Security::Sandbox,
             extra_hosts: Vec::new(),
+            hostname: None,
             limits: Limits::default(),
         },
         mounts: Vec::new(),

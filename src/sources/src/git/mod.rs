@@ -3,6 +3,7 @@
 //! What was fetched of a remote is kept in a bare repository of the cache directory, so that the next commit costs only what
 //! is new in it. git sees no configuration but ours, asks nothing, and is killed with its helpers when the future is dropped.
 
+mod auth;
 mod program;
 mod reference;
 mod repository;
@@ -15,6 +16,8 @@ use std::path::Path;
 
 use stromatekt_graph::op;
 
+pub use auth::Auth;
+
 use crate::error::{Error, Result};
 use crate::redact::redact;
 use reference::Tip;
@@ -25,6 +28,8 @@ use repository::Repository;
 pub struct Checkout {
     /// The id of the commit.
     pub commit: String,
+    /// When it was made, in seconds since 1970.
+    pub time: i64,
 }
 
 /// How often a remote may move its branch between telling where it is and sending it.
@@ -34,8 +39,8 @@ const MOVES: usize = 3;
 ///
 /// # Errors
 /// When the remote cannot be reached or has no such reference, or the commit is not that of the checksum.
-pub async fn resolve(git: &op::Git) -> Result<String> {
-    Ok(reference::resolve(git).await?.commit)
+pub async fn resolve(git: &op::Git, auth: &Auth) -> Result<String> {
+    Ok(reference::resolve(git, auth).await?.commit)
 }
 
 /// Checks a commit out into the directory `dest`, which exists and is empty. Files belong to the user of this process, with
@@ -43,19 +48,24 @@ pub async fn resolve(git: &op::Git) -> Result<String> {
 ///
 /// # Errors
 /// As those of [`resolve`]; and when the commit cannot be fetched, has no such subdirectory, or `dest` cannot be written.
-pub async fn checkout(git: &op::Git, cache_dir: &Path, dest: &Path) -> Result<Checkout> {
-    let mut tip = reference::resolve(git).await?;
-    let mut repository = Repository::open(cache_dir, git, &tip).await?;
+pub async fn checkout(
+    git: &op::Git,
+    cache_dir: &Path,
+    dest: &Path,
+    auth: &Auth,
+) -> Result<Checkout> {
+    let mut tip = reference::resolve(git, auth).await?;
+    let mut repository = Repository::open(cache_dir, git, &tip, auth).await?;
     let mut moves = 0;
     loop {
-        match check_out_of(&repository, git, &tip, dest).await {
-            Ok(Some(commit)) => {
+        match check_out_of(&repository, git, &tip, dest, auth).await {
+            Ok(Some(checkout)) => {
                 repository.close()?;
-                return Ok(Checkout { commit });
+                return Ok(checkout);
             }
             Ok(None) if tip.name.is_some() && moves < MOVES => {
                 moves += 1;
-                tip = reference::resolve(git).await?;
+                tip = reference::resolve(git, auth).await?;
             }
             Ok(None) => {
                 repository.close()?;
@@ -81,13 +91,18 @@ async fn check_out_of(
     git: &op::Git,
     tip: &Tip,
     dest: &Path,
-) -> Result<Option<String>> {
+    auth: &Auth,
+) -> Result<Option<Checkout>> {
     if !repository.fetch(tip).await? {
         return Ok(None);
     }
     let commit = repository.commit_of(&tip.object).await?;
-    worktree::check_out(repository, git, tip, &commit, dest).await?;
-    Ok(Some(commit))
+    worktree::check_out(repository, git, tip, &commit, dest, auth).await?;
+    let time = repository.time_of(&commit).await?;
+    if git.commit_time {
+        worktree::set_times(dest, time).await?;
+    }
+    Ok(Some(Checkout { commit, time }))
 }
 
 fn missing(git: &op::Git, reference: &str) -> Error {

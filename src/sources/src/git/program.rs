@@ -8,6 +8,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::Command;
 
+use super::auth::Auth;
 use crate::error::{Error, Result};
 use crate::redact::redact;
 
@@ -65,6 +66,15 @@ impl Program {
             environment: Vec::new(),
             directory: "/".into(),
         }
+    }
+
+    /// Logs in to the remote so.
+    pub fn auth(mut self, auth: &Auth) -> Self {
+        self.environment.extend(
+            auth.environment(&self.remote)
+                .map(|(name, value)| (name, value.into())),
+        );
+        self
     }
 
     /// Works on this repository.

@@ -2,6 +2,7 @@
 
 use stromatekt_graph::op;
 
+use super::auth::Auth;
 use super::missing;
 use super::program::{PROTOCOLS, Program};
 use crate::error::{Error, Result};
@@ -21,7 +22,7 @@ pub(super) struct Tip {
 }
 
 /// Finds what the reference of `git` is.
-pub(super) async fn resolve(git: &op::Git) -> Result<Tip> {
+pub(super) async fn resolve(git: &op::Git, auth: &Auth) -> Result<Tip> {
     check(git)?;
     let tip = match &git.reference {
         Some(id) if is_commit_id(id) => Tip {
@@ -30,8 +31,9 @@ pub(super) async fn resolve(git: &op::Git) -> Result<Tip> {
             object: id.clone(),
             commit: id.clone(),
         },
-        Some(name) => named(git, name).await?,
-        None => default_branch(git).await?,
+        _ if git.fetch_by_commit => by_commit(git)?,
+        Some(name) => named(git, name, auth).await?,
+        None => default_branch(git, auth).await?,
     };
     match &git.checksum {
         Some(checksum)
@@ -100,7 +102,7 @@ fn check(git: &op::Git) -> Result<()> {
     Ok(())
 }
 
-async fn list(git: &op::Git, arguments: &[&str]) -> Result<Vec<(String, String)>> {
+async fn list(git: &op::Git, arguments: &[&str], auth: &Auth) -> Result<Vec<(String, String)>> {
     let mut all = vec!["ls-remote"];
     let (options, patterns): (Vec<&str>, Vec<&str>) = arguments
         .iter()
@@ -109,6 +111,7 @@ async fn list(git: &op::Git, arguments: &[&str]) -> Result<Vec<(String, String)>
     all.extend(["--", &git.remote]);
     all.extend(patterns);
     let output = Program::new(&git.remote)
+        .auth(auth)
         .run("list the references", all)
         .await?;
     let pairs = output.lines().filter_map(|line| line.split_once('\t'));
@@ -117,8 +120,39 @@ async fn list(git: &op::Git, arguments: &[&str]) -> Result<Vec<(String, String)>
         .collect())
 }
 
-async fn default_branch(git: &op::Git) -> Result<Tip> {
-    let listed = list(git, &["--symref", "HEAD"]).await?;
+/// The commit that the checksum names, which the reference is only a name for: a branch, unless it says otherwise.
+fn by_commit(git: &op::Git) -> Result<Tip> {
+    let refuse = |reason: &str| Error::GitSource {
+        remote: redact(&git.remote),
+        reason: reason.to_owned(),
+    };
+    let commit = match &git.checksum {
+        Some(checksum) if is_commit_id(checksum) => checksum.clone(),
+        Some(_) => {
+            return Err(refuse(
+                "fetch-by-commit requires a full commit SHA checksum",
+            ));
+        }
+        None => {
+            return Err(refuse(
+                "fetch-by-commit requires a checksum or a commit SHA ref",
+            ));
+        }
+    };
+    Ok(Tip {
+        name: None,
+        label: match &git.reference {
+            None => commit.clone(),
+            Some(name) if name.starts_with("refs/") => name.clone(),
+            Some(name) => format!("refs/heads/{name}"),
+        },
+        object: commit.clone(),
+        commit,
+    })
+}
+
+async fn default_branch(git: &op::Git, auth: &Auth) -> Result<Tip> {
+    let listed = list(git, &["--symref", "HEAD"], auth).await?;
     let of_head = || listed.iter().filter(|(_, name)| name == "HEAD");
     let object = of_head().find(|(value, _)| is_commit_id(value));
     let Some((object, _)) = object else {
@@ -136,14 +170,14 @@ async fn default_branch(git: &op::Git) -> Result<Tip> {
     })
 }
 
-async fn named(git: &op::Git, label: &str) -> Result<Tip> {
-    let listed = list(git, &[label, &format!("{label}^{{}}")]).await?;
+async fn named(git: &op::Git, label: &str, auth: &Auth) -> Result<Tip> {
+    let listed = list(git, &[label, &format!("{label}^{{}}")], auth).await?;
     if let Some(tip) = choose(&listed, label) {
         return Ok(tip);
     }
     // A remote finds no commits by the start of their ids; but it lists those of its branches and tags.
     if label.len() >= 4 && is_hex(label) {
-        let listed = list(git, &[]).await?;
+        let listed = list(git, &[], auth).await?;
         if let Some(tip) = choose_by_id(&listed, label) {
             return Ok(tip);
         }
@@ -262,9 +296,8 @@ mod tests {
         let git = |remote: &str, reference: Option<&str>, checksum: Option<&str>| op::Git {
             remote: remote.into(),
             reference: reference.map(Into::into),
-            subdirectory: None,
-            keep_git_dir: false,
             checksum: checksum.map(Into::into),
+            ..op::Git::default()
         };
         for (git, accepted) in [
             (git("https://host/x.git", Some("main"), Some("AB12")), true),

@@ -14,6 +14,7 @@ use std::time::Duration;
 use stromatekt_graph::op;
 use stromatekt_oci::digest::Digest;
 
+use super::auth::Auth;
 use super::program::Program;
 use super::reference::Tip;
 use crate::error::{Error, Result};
@@ -33,7 +34,7 @@ pub(super) struct Repository {
 
 impl Repository {
     /// Opens the repository of the remote of `git`, or makes it. Waits while others use it.
-    pub async fn open(cache: &Path, git: &op::Git, tip: &Tip) -> Result<Self> {
+    pub async fn open(cache: &Path, git: &op::Git, tip: &Tip, auth: &Auth) -> Result<Self> {
         let cache = std::path::absolute(cache).map_err(Error::file("find", cache))?;
         fs::create_dir_all(&cache).map_err(Error::file("make", &cache))?;
         // A repository has ids of one kind.
@@ -44,7 +45,7 @@ impl Repository {
         let repository = Self {
             path: place("git"),
             busy: place("busy"),
-            program: Program::new(&git.remote).git_dir(&place("git")),
+            program: Program::new(&git.remote).auth(auth).git_dir(&place("git")),
             is_old: place("git").exists() && !place("busy").exists(),
             lock,
         };
@@ -135,6 +136,18 @@ impl Repository {
         let arguments = ["rev-parse", "--verify", "--end-of-options", &commit];
         let id = self.program.run("find a commit", arguments).await?;
         Ok(id.trim().to_owned())
+    }
+
+    /// When a commit was made, in seconds since 1970.
+    pub async fn time_of(&self, commit: &str) -> Result<i64> {
+        let arguments = ["log", "-1", "--format=%ct", "--end-of-options", commit];
+        let attempt = "read the time of a commit";
+        let time = self.program.run(attempt, arguments).await?;
+        time.trim().parse().map_err(|_| Error::Git {
+            attempt,
+            remote: self.path.display().to_string(),
+            message: format!("git says {time:?}"),
+        })
     }
 
     /// Whether this is an annotated tag.

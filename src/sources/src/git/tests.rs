@@ -64,9 +64,7 @@ impl Remote {
         op::Git {
             remote: self.path().display().to_string(),
             reference: reference.map(str::to_owned),
-            subdirectory: None,
-            keep_git_dir: false,
-            checksum: None,
+            ..op::Git::default()
         }
     }
 }
@@ -86,8 +84,9 @@ impl Place {
     async fn checkout(&self, git: &op::Git) -> Result<(String, PathBuf)> {
         let dest = tempfile::tempdir_in(self.0.path()).unwrap().keep();
         let cache = self.cache();
+        let auth = Auth::none();
         let future: Box<dyn Future<Output = Result<Checkout>> + Send> =
-            Box::new(checkout(git, &cache, &dest));
+            Box::new(checkout(git, &cache, &dest, &auth));
         let checkout = Box::into_pin(future).await;
         Ok((checkout?.commit, dest))
     }
@@ -149,7 +148,11 @@ async fn every_kind_of_reference_is_found() {
         let (found, _) = Place::new().checkout(&git).await.unwrap();
         assert_eq!(found, *commit, "{reference:?}");
         if reference != Some(&*tag) {
-            assert_eq!(resolve(&git).await.unwrap(), *commit, "{reference:?}");
+            assert_eq!(
+                resolve(&git, &Auth::none()).await.unwrap(),
+                *commit,
+                "{reference:?}"
+            );
         }
     }
     let url = format!("file://{}", remote.path().display());
@@ -288,7 +291,7 @@ async fn a_checksum_is_the_start_of_the_commit() {
 #[tokio::test]
 async fn what_is_not_there_is_named() {
     let (remote, place) = (Remote::new(), Place::new());
-    let error = resolve(&remote.at(None)).await.unwrap_err();
+    let error = resolve(&remote.at(None), &Auth::none()).await.unwrap_err();
     assert!(matches!(error, Error::GitReference { .. }), "{error}");
     remote.write("file", "one");
     remote.commit("one");
@@ -304,7 +307,7 @@ async fn what_is_not_there_is_named() {
         remote: "/does/not/exist".into(),
         ..remote.at(None)
     };
-    let error = resolve(&git).await.unwrap_err();
+    let error = resolve(&git, &Auth::none()).await.unwrap_err();
     assert!(
         matches!(&error, Error::Git { remote, .. } if remote == "/does/not/exist"),
         "{error}"
@@ -462,10 +465,48 @@ async fn a_dropped_checkout_kills_git_and_its_helpers() {
         remote: url,
         ..Remote::new().at(None)
     };
-    let waiting = tokio::time::timeout(Duration::from_millis(700), resolve(&git));
+    let auth = Auth::none();
+    let waiting = tokio::time::timeout(Duration::from_millis(700), resolve(&git, &auth));
     assert!(waiting.await.is_err());
     let request = tokio::task::spawn_blocking(|| server.join().unwrap())
         .await
         .unwrap();
     assert!(request.starts_with(b"GET /x.git/info/refs"));
+}
+
+#[tokio::test]
+async fn a_commit_is_fetched_without_asking_for_its_branch_and_times_are_its_own() {
+    let remote = Remote::new();
+    remote.git(&["config", "uploadpack.allowAnySHA1InWant", "true"]);
+    remote.write("a/file", "old");
+    let old = remote.commit("old");
+    remote.write("a/file", "new");
+    remote.commit("new");
+    let git = op::Git {
+        checksum: Some(old.clone()),
+        fetch_by_commit: true,
+        commit_time: true,
+        keep_git_dir: true,
+        ..remote.at(Some("renamed"))
+    };
+    let (commit, dest) = Place::new().checkout(&git).await.unwrap();
+    assert_eq!(
+        (commit, text(dest.join("a/file"))),
+        (old.clone(), "old".into())
+    );
+    let time: i64 = remote
+        .git(&["log", "-1", "--format=%ct", &old])
+        .parse()
+        .unwrap();
+    for path in ["a/file", "a", ".git/HEAD", ""] {
+        let found = std::fs::metadata(dest.join(path)).unwrap();
+        assert_eq!((found.mtime(), found.mtime_nsec()), (time, 0), "{path}");
+    }
+    assert!(dest.join(".git/refs/heads/renamed").is_file());
+    let unknown = op::Git {
+        checksum: Some(old[..8].to_owned()),
+        ..git
+    };
+    let error = resolve(&unknown, &Auth::none()).await.unwrap_err();
+    assert!(error.to_string().contains("fetch-by-commit"), "{error}");
 }

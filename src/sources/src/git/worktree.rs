@@ -5,7 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use stromatekt_graph::op;
+use stromatekt_kernel::{Root, Timestamp, entry};
 
+use super::auth::Auth;
 use super::program::Program;
 use super::reference::{Tip, is_commit_id};
 use super::repository::Repository;
@@ -21,6 +23,7 @@ pub(super) async fn check_out(
     tip: &Tip,
     commit: &str,
     dest: &Path,
+    auth: &Auth,
 ) -> Result<()> {
     let dest = std::path::absolute(dest).map_err(Error::file("find", dest))?;
     let subdirectory = components(git.subdirectory.as_deref().unwrap_or_default());
@@ -30,7 +33,7 @@ pub(super) async fn check_out(
             .prefix(".checkout-")
             .tempdir_in(&dest)
             .map_err(Error::file("make a directory in", &dest))?;
-        plain(repository, commit, whole.path()).await?;
+        plain(repository, git, commit, whole.path()).await?;
         let (git, dest) = (git.clone(), dest.clone());
         return blocking(move || {
             let from = find(&git, whole.path(), &subdirectory)?;
@@ -41,8 +44,8 @@ pub(super) async fn check_out(
         .await;
     }
     match git.keep_git_dir {
-        true => with_git_dir(repository, git, tip, &dest).await,
-        false => plain(repository, commit, &dest).await,
+        true => with_git_dir(repository, git, tip, &dest, auth).await,
+        false => plain(repository, git, commit, &dest).await,
     }
 }
 
@@ -62,7 +65,7 @@ pub(super) fn clear(directory: &Path) -> Result<()> {
 }
 
 /// The files alone.
-async fn plain(repository: &Repository, commit: &str, dest: &Path) -> Result<()> {
+async fn plain(repository: &Repository, git: &op::Git, commit: &str, dest: &Path) -> Result<()> {
     let index = repository.path().join("checkout-index");
     match fs::remove_file(&index) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -73,7 +76,7 @@ async fn plain(repository: &Repository, commit: &str, dest: &Path) -> Result<()>
     let program = repository.program().clone().work_tree(dest).index(&index);
     let checkout = ["checkout", "--quiet", "--no-overlay", commit, "--", "."];
     program.run(ATTEMPT, checkout).await?;
-    if submodules(&program, dest).await? {
+    if !git.skip_submodules && submodules(&program, dest).await? {
         let dest = dest.to_owned();
         blocking(move || remove_git_entries(&dest)).await?;
     }
@@ -86,11 +89,12 @@ async fn with_git_dir(
     git: &op::Git,
     tip: &Tip,
     dest: &Path,
+    auth: &Auth,
 ) -> Result<()> {
     let git_dir = dest.join(".git");
     let mut init = vec!["init", "--quiet"];
     init.extend(Repository::format(tip));
-    let new = Program::new(&git.remote);
+    let new = Program::new(&git.remote).auth(auth);
     fs::create_dir(&git_dir).map_err(Error::file("make", &git_dir))?;
     let program = new.git_dir(&git_dir).work_tree(dest);
     program.run(ATTEMPT, init).await?;
@@ -128,8 +132,43 @@ async fn with_git_dir(
         .await?;
     let fetch_head = git_dir.join("FETCH_HEAD");
     fs::remove_file(&fetch_head).map_err(Error::file("remove", &fetch_head))?;
-    submodules(&program, dest).await?;
+    if !git.skip_submodules {
+        submodules(&program, dest).await?;
+    }
     Ok(())
+}
+
+/// Gives everything in a directory, and the directory itself, this time.
+pub(super) async fn set_times(directory: &Path, seconds: i64) -> Result<()> {
+    let directory = directory.to_owned();
+    blocking(move || {
+        let time = Timestamp::from_seconds(seconds);
+        let root = Root::open(&directory).map_err(Error::file("open", &directory))?;
+        let mut directories = vec![PathBuf::new()];
+        let mut at = 0;
+        while let Some(inner) = directories.get(at).cloned() {
+            at += 1;
+            let unreadable = || Error::file("read", directory.join(&inner));
+            let opened = root.open_dir_no_symlinks(&inner).map_err(unreadable())?;
+            let listed = opened.try_clone().and_then(entry::read_dir_fd);
+            for found in listed.map_err(unreadable())? {
+                let stat = entry::lstatat(&opened, &found.name).map_err(unreadable())?;
+                if stat.is_dir() {
+                    directories.push(inner.join(&found.name));
+                } else {
+                    entry::utimensat(&opened, &found.name, time, time).map_err(unreadable())?;
+                }
+            }
+        }
+        // What is in a directory comes after it in the list.
+        for inner in directories.iter().rev() {
+            root.open_dir_no_symlinks(inner)
+                .and_then(|opened| entry::futimens(opened, time, time))
+                .map_err(Error::file("set the time of", directory.join(inner)))?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// Checks out the submodules. False if there are none.
