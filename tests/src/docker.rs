@@ -68,6 +68,11 @@ impl Docker {
         )
     }
 
+    /// Where it listens (`DOCKER_HOST`).
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// The directory of its data.
     pub fn directory(&self) -> &std::path::Path {
         self.directory.path()

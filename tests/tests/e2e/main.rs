@@ -5,13 +5,16 @@
 mod arguments;
 mod broken_inputs;
 mod cache;
+mod checks;
 mod command_line;
+mod compat;
 mod config;
 mod contexts;
 mod copy;
 mod dockerfile_errors;
 mod fetch;
 mod heredocs;
+mod image_diff;
 mod image_store;
 mod interruptions;
 mod limits;

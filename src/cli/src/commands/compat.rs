@@ -170,7 +170,10 @@ impl<'a> Work<'a> {
             None => Vec::new(),
         };
         for base in &given {
-            self.say(&format!("{}: the base of {}", base.name, reference.name));
+            self.say(&format!(
+                "{}: the one of {} is the base for stromatekt, too",
+                base.name, reference.name
+            ));
         }
         let contexts: Vec<OsString> = given.into_iter().map(|base| base.option).collect();
         let own = self.own(&contexts).await?;

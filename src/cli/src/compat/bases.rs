@@ -52,8 +52,12 @@ pub async fn given(
         let ImageLocation::Named(name) = &request.location else {
             continue;
         };
-        // What a digest names is the same everywhere.
-        if name.digest().is_some() || given.iter().any(|known| known.name == request.name) {
+        // What a digest names is the same everywhere; what a named context stands for was chosen by the person.
+        let is_chosen = request.name.parse().ok().as_ref() != Some(name);
+        if is_chosen
+            || name.digest().is_some()
+            || given.iter().any(|known| known.name == request.name)
+        {
             continue;
         }
         let familiar = name.familiar();
