@@ -105,7 +105,7 @@ mod tests {
             ),
             (
                 "Step 1/6 : ARG A\nStep 6/6 : RUN false\n ---> Running in 1\n",
-                7,
+                8,
             ),
             ("STEP 3/6: RUN one\nerror\n", 3),
             (
