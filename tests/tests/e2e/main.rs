@@ -5,7 +5,6 @@
 mod arguments;
 mod broken_inputs;
 mod cache;
-mod checks;
 mod command_line;
 mod compat;
 mod config;
