@@ -15,7 +15,7 @@ const MAX_LINES: usize = 30;
 /// How many characters of a line are shown.
 const MAX_WIDTH: usize = 160;
 /// How long the shortest difference is searched for.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A path of an image, from its root, on one line: what is no text, or no printable one, is escaped.
 pub(crate) fn shown(path: &Path) -> String {

@@ -164,6 +164,8 @@ pub(crate) enum Changed {
 struct Applying {
     /// What the layer made, and the directories that lead there: its whiteouts do not hide them.
     own: BTreeSet<PathBuf>,
+    /// Directories of which nothing of lower layers is left: nothing of them comes back while the layer is applied.
+    cleared: BTreeSet<PathBuf>,
     /// What stood at paths before the layer, of those that it removed or replaced.
     removed: BTreeSet<PathBuf>,
     effect: Effect,
@@ -408,7 +410,14 @@ impl RootFilesystem {
 
     /// Removes what lower layers have below a path.
     fn hide_below(&mut self, path: &Path, applying: &mut Applying) {
+        if path
+            .ancestors()
+            .any(|above| applying.cleared.contains(above))
+        {
+            return;
+        }
         let hidden = self.below(path);
+        applying.cleared.insert(path.to_owned());
         for path in hidden {
             if !applying.own.contains(&path) {
                 self.paths.remove(&path);
