@@ -75,8 +75,14 @@ impl Stubs {
             .resolve(target)
             .map_err(|error| failed(error.to_string()))?;
         // The runtime makes these itself, in what is mounted there.
-        if self.covered.iter().any(|outer| resolved.starts_with(outer)) {
-            return Ok(());
+        let outer = self
+            .covered
+            .iter()
+            .find(|outer| resolved.starts_with(outer));
+        if let Some(outer) = outer.cloned() {
+            return self
+                .note_missing(&outer)
+                .map_err(|error| failed(error.to_string()));
         }
         let existing = self.make_missing(&resolved, kind);
         let existing = existing.map_err(|error| failed(error.to_string()))?;
@@ -108,6 +114,28 @@ impl Stubs {
             message: error.to_string(),
         })?;
         self.covered.push(resolved);
+        Ok(())
+    }
+
+    /// Notes a directory that the runtime is going to make for a mount of its own. Where a mount of ours is beneath it, BuildKit takes it for
+    /// one of its stubs, and removes it.
+    fn note_missing(&mut self, path: &Path) -> io::Result<()> {
+        match self.root.lstat(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            found => return found.map(drop),
+        }
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Ok(());
+        };
+        // The time that the runtime leaves is to stay: so it does where it is not the one after our change.
+        let never = Timestamp::from_seconds(i64::MIN);
+        self.made.push(Stub {
+            parent: parent.to_owned(),
+            name: name.to_owned(),
+            is_dir: true,
+            before: never,
+            after: never,
+        });
         Ok(())
     }
 
@@ -241,6 +269,19 @@ mod tests {
         }
         found.sort();
         found
+    }
+
+    #[test]
+    fn a_directory_of_the_runtime_stays_unless_a_mount_is_beneath_it() {
+        for (target, stays) in [("/mnt", true), ("/dev/pipes", false)] {
+            let (dir, mut stubs) = tree();
+            stubs.cover("/dev").expect("it is within the root");
+            stubs.make(target, Kind::Directory).expect(target);
+            // As the runtime does.
+            fs::create_dir(dir.path().join("dev")).expect("it is writable");
+            stubs.remove().expect("it can be removed");
+            assert_eq!(dir.path().join("dev").exists(), stays, "{target}");
+        }
     }
 
     #[test]
