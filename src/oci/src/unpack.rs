@@ -135,6 +135,9 @@ impl Unpacking<'_> {
         member: &Member,
         content: &mut TarReader<Streamed<R>>,
     ) -> Result<()> {
+        if self.options.whiteouts == Whiteouts::Literal && name::is_dot(member) {
+            return Ok(());
+        }
         let Some(path) = name::relative(member)? else {
             // The root itself: docker and containerd leave it as it is.
             return Ok(());

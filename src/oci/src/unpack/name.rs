@@ -40,6 +40,12 @@ pub(super) fn relative(member: &Member) -> Result<Option<PathBuf>> {
     }
 }
 
+/// Whether an entry is called `.` in other words: whatever it is, docker leaves it out where it extracts an archive over a directory.
+pub(super) fn is_dot(member: &Member) -> bool {
+    !member.path.starts_with(b"/")
+        && clean(&member.path).is_ok_and(|path| path.as_os_str().is_empty())
+}
+
 /// The path of what a hard link is another name of.
 pub(super) fn link_target(member: &Member) -> Result<PathBuf> {
     let odd = |reason: &str| {

@@ -184,7 +184,8 @@ fn literal_archives_have_no_whiteouts() {
     let archive = Tar::default()
         .file(".wh.x", "")
         .file(".wh.", "")
-        .symlink("abs", "/sub");
+        .symlink("abs", "/sub")
+        .file("sub/..", "not the root");
     let options = UnpackOptions {
         whiteouts: Whiteouts::Literal,
         into: "/link".into(),
