@@ -88,11 +88,14 @@ fn make(path: &Path, fresh: Fresh, populate: &mut impl FnMut(&Path) -> Result<()
         fs::remove_dir_all(&unfinished).map_err(Error::file("remove", &unfinished))?;
     }
     fs::create_dir(&unfinished).map_err(Error::file("make the directory", &unfinished))?;
-    populate(&unfinished)?;
-    fs::set_permissions(&unfinished, fs::Permissions::from_mode(fresh.mode))
+    // Without special bits, and as the umask of docker's daemon leaves it.
+    let mode = fresh.mode & 0o777 & !0o022;
+    fs::set_permissions(&unfinished, fs::Permissions::from_mode(mode))
         .map_err(Error::file("set the mode of", &unfinished))?;
     chown(&unfinished, Some(fresh.uid), Some(fresh.gid))
         .map_err(Error::file("set the owner of", &unfinished))?;
+    // What is filled from another tree is as it is there, the directory itself as well.
+    populate(&unfinished)?;
     fs::rename(&unfinished, path).map_err(Error::file("name", path))
 }
 
@@ -130,6 +133,33 @@ mod tests {
         drop((first, second));
         let fourth = get(root.path(), Sharing::Private).await;
         assert!(fourth.path.ends_with("0"), "the free one is used again");
+    }
+
+    #[tokio::test]
+    async fn a_mode_is_as_docker_makes_it_unless_the_directory_comes_from_elsewhere() {
+        let root = tempfile::tempdir().unwrap();
+        let fresh = Fresh {
+            mode: 0o1777,
+            uid: nix::unistd::getuid().as_raw(),
+            gid: nix::unistd::getgid().as_raw(),
+        };
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        let copied = |path: &Path| {
+            let mode = fs::Permissions::from_mode(0o2710);
+            fs::set_permissions(path, mode).map_err(Error::file("set the mode of", path))
+        };
+        let stop = CancellationToken::new();
+        let new = take(
+            root.path(),
+            "a",
+            Sharing::Shared,
+            fresh,
+            |_: &Path| Ok(()),
+            &stop,
+        );
+        assert_eq!(mode(&new.await.unwrap().path), 0o755);
+        let filled = take(root.path(), "b", Sharing::Shared, fresh, copied, &stop);
+        assert_eq!(mode(&filled.await.unwrap().path), 0o2710);
     }
 
     #[tokio::test]
