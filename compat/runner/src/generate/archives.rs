@@ -287,6 +287,24 @@ fn members(r: &mut Random, hostile: bool) -> Vec<Member> {
                 }
             }
         };
+        let below = |name: &str, other: &Member| {
+            let other = other.name.trim_start_matches("./");
+            name.trim_start_matches("./")
+                .strip_prefix(other.trim_end_matches('/'))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let clashes = members.iter().any(|other| {
+            other.kind != Kind::Directory && below(&name, other)
+                || kind != Kind::Directory
+                    && other
+                        .name
+                        .trim_start_matches("./")
+                        .starts_with(name.trim_start_matches("./"))
+        });
+        // Files in the place of directories are refused, mostly.
+        if clashes && r.chance(90) {
+            continue;
+        }
         let xattrs = if r.chance(8) && matches!(kind, Kind::File(_) | Kind::Directory) {
             vec![("user.k".to_owned(), "v".to_owned())]
         } else {

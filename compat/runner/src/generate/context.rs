@@ -39,7 +39,7 @@ pub fn tree(r: &mut Random, case: &mut Case, size: usize, odd: usize) {
             continue;
         }
         let entry = match r.below(12) {
-            0 | 1 => Entry::Link(target(r)),
+            0 | 1 => Entry::Link(link(r, case, &path)),
             2 => {
                 if !is_used(case, &path) {
                     case.setup.push(format!("mkdir -p {}", shell_word(&path)));
@@ -69,6 +69,20 @@ pub fn name(r: &mut Random, odd: usize) -> &'static str {
         r.text(&ODD_NAMES)
     } else {
         r.text(&NAMES)
+    }
+}
+
+/// What a link at this path points to: mostly something that is there, since patterns that meet one which dangles are refused.
+fn link(r: &mut Random, case: &Case, path: &str) -> String {
+    let there: Vec<&String> = case.files.keys().collect();
+    if there.is_empty() || r.chance(25) {
+        return target(r);
+    }
+    let to = r.pick(&there).as_str();
+    if r.chance(30) {
+        format!("/{to}")
+    } else {
+        format!("{}{to}", "../".repeat(path.matches('/').count()))
     }
 }
 

@@ -23,7 +23,7 @@ pub const ODD_THEME: Theme = Theme {
 
 fn begin(r: &mut Random, case: &mut Case) {
     let size = r.between(4, 12);
-    context::tree(r, case, size, 8);
+    context::tree(r, case, size, 3);
     if r.chance(60) {
         context::attributes(r, case);
     }
@@ -97,28 +97,49 @@ fn places(r: &mut Random, case: &mut Case) {
     }
 }
 
-fn source(r: &mut Random, case: &Case) -> String {
-    let paths: Vec<&String> = case.files.keys().collect();
-    match r.below(10) {
-        0 | 1 => r
+/// Sources that may be there or not, and may be what a pattern means or not.
+fn any_source(r: &mut Random, case: &Case) -> String {
+    if r.chance(50) {
+        return r
             .text(&[
-                ".", "./", "*", "a*", "?", "*.txt", "*/*", "[a-c]", "[!a]", "*/a", "/", "**",
-                "**/a", "a/..", "./a/.", "/*", "[^a-b]*", "d/", "*/", "\\a", "**/*.txt", "../a",
+                "*", "a*", "?", "*.txt", "*/*", "[a-c]", "[!a]", "*/a", "**", "**/a", "a/..",
+                "./a/.", "[^a-b]*", "d/", "*/", "\\a", "**/*.txt", "../a", "*/.", "a/*/..",
             ])
-            .to_owned(),
-        2 => {
-            let name = context::name(r, 0);
-            format!("{name}{}", r.text(&["", "/", "/.", "/*", "/..", "*"]))
-        }
-        _ if paths.is_empty() => ".".to_owned(),
-        3 => {
-            // The directory of a file.
-            let path = r.pick(&paths).as_str();
-            let parent = path.rsplit_once('/').map_or(".", |(parent, _)| parent);
-            format!("{parent}{}", r.text(&["", "/", "/", "/."]))
-        }
+            .to_owned();
+    }
+    let paths: Vec<&String> = case.files.keys().collect();
+    let path = r.pick(&paths).as_str();
+    format!("{path}{}", r.text(&["", "/", "/.", "/*", "/..", "*"]))
+}
+
+/// Sources that are there.
+fn sure_source(r: &mut Random, case: &Case) -> String {
+    let paths: Vec<&String> = case
+        .files
+        .iter()
+        .filter(|(_, entry)| matches!(entry, Entry::File(_)))
+        .map(|(path, _)| path)
+        .collect();
+    if paths.is_empty() || r.chance(12) {
+        return r
+            .text(&[".", "./", "*", "/", "/*", "**", "a/..", "./.", "[!#]*"])
+            .to_owned();
+    }
+    let path = r.pick(&paths).as_str();
+    let (parent, name) = path.rsplit_once('/').unwrap_or((".", path));
+    match r.below(10) {
+        // The directory of a file.
+        0 | 1 => format!("{parent}{}", r.text(&["", "/", "/", "/.", "/*"])),
+        // A pattern that means it.
+        2 => format!("{parent}/{}*", name.chars().next().unwrap_or('*')),
+        3 => format!("{parent}/{}", "?".repeat(name.chars().count())),
+        4 => format!("{parent}/[{}-~]*", name.chars().next().unwrap_or('a')),
+        5 => path
+            .split('/')
+            .map(|part| if r.chance(50) { "*" } else { part })
+            .collect::<Vec<_>>()
+            .join("/"),
         _ => {
-            let path = r.pick(&paths).as_str();
             let before = r.text(&["", "", "", "/", "./", "../", ".//"]);
             format!("{before}{path}")
         }
@@ -131,7 +152,7 @@ fn flags(r: &mut Random, mut copy: Instruction, stage: bool, named: bool) -> Ins
     }
     if r.chance(20) {
         let by_name = ["worker", "worker:video", "root:daemon", "7:video"];
-        let by_number = ["5:6", "7", "0:0", "1000:44", "4000000000:1"];
+        let by_number = ["5:6", "7", "0:0", "1000:44", "2000000000:1"];
         let owner = if named && r.chance(50) {
             r.text(&by_name)
         } else {
@@ -197,9 +218,19 @@ fn probe(r: &mut Random, case: &mut Case) {
     };
     let n = case.instructions.len();
     let count = r.weighted(&[(6, 1), (2, 2), (1, 3)]);
-    let mut arguments: Vec<String> = (0..count).map(|_| source(r, case)).collect();
-    let mut to = match r.below(8) {
-        0..=3 => format!("/n{n}{}", r.text(&["", "/", "/m/o", "/m/p/", "/."])),
+    // What is refused ends the case, so most is not.
+    let risky = r.chance(12);
+    let mut arguments: Vec<String> = (0..count)
+        .map(|_| {
+            if risky && !case.files.is_empty() {
+                any_source(r, case)
+            } else {
+                sure_source(r, case)
+            }
+        })
+        .collect();
+    let mut to = match r.below(10) {
+        0..=6 => format!("/n{n}{}", r.text(&["", "/", "/m/o", "/m/p/", "/."])),
         _ => r
             .text(&[
                 "/t",

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 /// No difference is worth more builds than this.
 const TRIALS: usize = 120;
 /// So many refused instructions are left out of a case to get at the rest of it.
-const REPAIRS: usize = 8;
+const REPAIRS: usize = 3;
 
 /// What is to be tried.
 #[derive(Debug, Clone)]
@@ -107,7 +107,10 @@ fn one(
     let mut repairs = 0;
     let mut intended = super::pair::is_wrong(&case);
     loop {
-        summary.builds.fetch_add(1, Ordering::Relaxed);
+        let builds = summary.builds.fetch_add(1, Ordering::Relaxed);
+        if builds % 100 == 99 {
+            tell(&format!("{} builds, at seed {seed}", builds + 1));
+        }
         match pair.judge(&case, slot)? {
             Verdict::Same => {
                 summary.same.fetch_add(1, Ordering::Relaxed);

@@ -9,6 +9,7 @@ mod copies;
 mod fuzz;
 mod heredocs;
 mod ignores;
+mod known;
 mod metadata;
 mod minimize;
 mod model;

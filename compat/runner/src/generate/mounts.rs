@@ -56,7 +56,7 @@ fn probe(r: &mut Random, case: &mut Case) {
     let mut mounts: Vec<String> = Vec::new();
     let mut commands: Vec<String> = Vec::new();
     let out = format!("/tmp/o{n}");
-    let list = format!("ls -ln {target} | awk '{{print $1,$3,$4,$5,$NF}}' >> {out}");
+    let list = format!("ls -ln {target} | awk '{{print $1,$3,$4,$NF}}' >> {out}");
     match r.below(9) {
         0 => {
             mounts.push(format!("type=bind,{key}={target}"));
@@ -71,7 +71,7 @@ fn probe(r: &mut Random, case: &mut Case) {
             };
             mounts.push(format!("type=bind,from=s,source={source},{key}={target}"));
             commands.push(format!(
-                "ls -ln {target} | awk '{{print $1,$3,$4,$5}}' >> {out}"
+                "ls -ln {target} | awk '{{print $1,$3,$4}}' >> {out}"
             ));
         }
         2 => {

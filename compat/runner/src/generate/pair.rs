@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use stromatekt_compare::{Image, LayerCache, Rules, compare};
 use stromatekt_oci::Platform;
 
+use super::known;
 use super::model::{Case, Outcome};
 use crate::blame::{self, Lines};
 use crate::command::{self, Done};
@@ -83,8 +84,7 @@ impl Pair {
             return Ok(attempt.verdict);
         }
         for dropped in [left, right] {
-            let mut other = case.clone();
-            other.instructions.remove(dropped);
+            let other = without(case, dropped);
             if !matches!(
                 self.judge_deep(&other, slot, mistakes - 1)?,
                 Verdict::Refused(_)
@@ -167,14 +167,14 @@ impl Pair {
         let different =
             |kind: String, lines: Vec<String>| Verdict::Different(Found { kind, lines });
         let verdict = match (left.success, right.success) {
-            (true, true) => self.images(place).unwrap_or_else(|error| {
+            (true, true) => self.images(case, place).unwrap_or_else(|error| {
                 different(
                     format!("unreadable: {}", gist(&error.to_string())),
                     vec![error.to_string()],
                 )
             }),
             (false, false) => {
-                if left_at.is_some() && left_at != right_at {
+                if left_at.is_some() && left_at != right_at && !same_mistake(left, right) {
                     different(
                         format!(
                             "blame: {} / {}",
@@ -217,7 +217,11 @@ impl Pair {
         }
     }
 
-    fn images(&self, place: &Path) -> std::result::Result<Verdict, stromatekt_compare::Error> {
+    fn images(
+        &self,
+        case: &Case,
+        place: &Path,
+    ) -> std::result::Result<Verdict, stromatekt_compare::Error> {
         let open =
             |name: &str| Image::open_with(&place.join(name), None, &Platform::host(), &self.layers);
         let (left, right) = (open("docker")?, open("stromatekt")?);
@@ -226,26 +230,32 @@ impl Pair {
             ..Rules::default()
         };
         let found = compare(&left, &right, &rules);
-        if found.is_same() {
+        let differences: Vec<_> = found
+            .differences
+            .iter()
+            .filter(|one| known::reason(case, self.frontend.is_some(), one).is_none())
+            .collect();
+        if differences.is_empty() {
             return Ok(Verdict::Same);
         }
-        let mut kinds: Vec<String> = found
-            .differences
+        let mut kinds: Vec<String> = differences
             .iter()
             .map(|one| format!("{:?}", one.kind))
             .collect();
         kinds.sort();
         kinds.dedup();
-        let lines = found
-            .differences
+        let lines = differences
             .iter()
             .take(8)
             .map(|one| {
                 format!(
-                    "{}: docker {}, stromatekt {}",
+                    "{}: docker {}, stromatekt {}{}",
                     one.place,
                     side(one.left.as_ref()),
-                    side(one.right.as_ref())
+                    side(one.right.as_ref()),
+                    one.text
+                        .as_ref()
+                        .map_or(String::new(), |text| format!("\n{text}"))
                 )
             })
             .collect();
@@ -262,6 +272,20 @@ struct Attempt {
     /// The one that stromatekt blames.
     right: Option<usize>,
     verdict: Verdict,
+}
+
+/// The case without an instruction; a stage begins all the same, with nothing.
+fn without(case: &Case, index: usize) -> Case {
+    let mut other = case.clone();
+    if other.instructions[index].is_from() {
+        other.instructions[index].flags.clear();
+        if let Some(base) = other.instructions[index].arguments.first_mut() {
+            "scratch".clone_into(base);
+        }
+    } else {
+        other.instructions.remove(index);
+    }
+    other
 }
 
 fn side(value: Option<&String>) -> String {
@@ -296,6 +320,17 @@ fn last_error(output: &str) -> String {
         .or(output.lines().last())
         .unwrap_or_default()
         .to_owned()
+}
+
+/// Whether both say that the same path is not there: several instructions may want it.
+fn same_mistake(left: &Done, right: &Done) -> bool {
+    let absent = |output: &str| {
+        let error = last_error(output);
+        let (_, path) = error.strip_suffix("\": not found")?.rsplit_once('"')?;
+        Some(path.to_owned())
+    };
+    let path = absent(&left.stderr);
+    path.is_some() && path == absent(&right.stderr)
 }
 
 /// What messages of the same mistake have in common: words, without names and numbers.

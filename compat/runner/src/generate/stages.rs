@@ -111,10 +111,13 @@ fn probe(r: &mut Random, case: &mut Case) {
     match r.below(14) {
         0..=3 => stage(r, case),
         4..=6 => {
-            let names = names(case);
+            let names = earlier(r, case);
+            if names.is_empty() {
+                return;
+            }
             let from = r.pick(&names).clone();
             let from = other_case(r, &from);
-            let path = r.text(&["/", "/etc", "/o", ".", "/*"]);
+            let path = r.text(&["/", "/", "/", ".", "/*", "/etc"]);
             case.push(
                 Instruction::new("COPY", [path.to_owned(), format!("/from{n}/")])
                     .flag(format!("--from={from}")),
@@ -138,30 +141,56 @@ fn probe(r: &mut Random, case: &mut Case) {
             "ARG",
             [r.text(&["V", "A=1", "V=local", "BASE", "C=$V"])],
         )),
-        11 => {
-            // Only where there is a shell, or nobody needs the stage.
-            if case
-                .instructions
-                .iter()
-                .any(|one| one.is_from() && one.arguments[0] == "busybox")
-            {
-                case.push(Instruction::run(vec![
-                    "mkdir -p /o".to_owned(),
-                    format!("echo \"$A $B $V $BASE\" > /o/r{n}"),
-                ]));
-            }
-        }
+        11 if has_shell(case) => case.push(Instruction::run(vec![
+            "mkdir -p /o".to_owned(),
+            format!("echo \"$A $B $V $BASE\" > /o/r{n}"),
+        ])),
+        11 => {}
         12 => case.push(Instruction::new(
             r.text(&["WORKDIR", "USER", "CMD", "LABEL", "ONBUILD ENV", "VOLUME"]),
             [r.text(&["/o", "5", "a=b", "/o=x"])],
         )),
-        _ => {
-            let names = names(case);
-            let from = r.pick(&names).clone();
-            case.push(
-                Instruction::run(vec![format!("ls /mm > /o{n}")])
-                    .flag(format!("--mount=from={from},target=/mm")),
-            );
+        _ if has_shell(case) => {
+            // Mounts take stages by their names alone.
+            let mut names = earlier(r, case);
+            names.retain(|name| name.parse::<u32>().is_err());
+            if !names.is_empty() {
+                let from = r.pick(&names).clone();
+                case.push(
+                    Instruction::run(vec![format!("ls /mm > /o{n}")])
+                        .flag(format!("--mount=from={from},target=/mm")),
+                );
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Names of stages that the last one can use, mostly.
+fn earlier(r: &mut Random, case: &Case) -> Vec<String> {
+    let mut before = case.clone();
+    if let Some(last) = case.instructions.iter().rposition(Instruction::is_from)
+        && r.chance(95)
+    {
+        before.instructions.truncate(last);
+    }
+    names(&before)
+}
+
+/// Whether the last stage has a shell for all that is known.
+fn has_shell(case: &Case) -> bool {
+    let mut with_shell: Vec<String> = Vec::new();
+    let mut last = false;
+    for from in case.instructions.iter().filter(|one| one.is_from()) {
+        let base = from.arguments[0].to_lowercase();
+        last =
+            base.starts_with("busybox") || base.contains("busybox}") || with_shell.contains(&base);
+        if let Some(name) = from.arguments.get(2) {
+            with_shell.retain(|known| *known != name.to_lowercase());
+            if last {
+                with_shell.push(name.to_lowercase());
+            }
         }
     }
+    last
 }

@@ -148,7 +148,7 @@ impl Words {
                 let with = r.text(&[":-", "-", ":+", "+", ":-", ":+"]);
                 format!("${{{name}{with}{}}}", self.nested(r, inner))
             }
-            5 if r.chance(15) => {
+            5 if r.chance(6) => {
                 let with = r.text(&[":?", "?"]);
                 format!("${{{name}{with}{}}}", self.nested(r, inner))
             }
@@ -198,14 +198,10 @@ impl Words {
                         "(", "|", "$",
                     ])
                     .to_owned(),
-                4 => format!(
-                    "{}{}",
-                    self.escape,
-                    r.text(&["*", "?", "*", "?", "*", "\\", "/", "."])
-                ),
+                4 => format!("{}{}", self.escape, r.text(&["*", "?", "*", "?", "*", "?"])),
                 5 => format!("\"{}\"", r.text(&["*", "?", "a", ".", "\\*"])),
                 6 => format!("'{}'", r.text(&["*", "?", "a", "/", "."])),
-                7 if self.escape == '\\' && r.chance(20) => "\\/".to_owned(),
+                7 if self.escape == '\\' && r.chance(12) => "\\/".to_owned(),
                 _ => self.expansion(r, depth),
             })
             .collect()

@@ -1,0 +1,68 @@
+//! What the newest BuildKit does otherwise than the one in docker, and what file systems do otherwise: narrow, each with its reason.
+
+use stromatekt_compare::{Difference, Kind};
+
+use super::model::Case;
+
+/// Why a difference is expected, if it is.
+#[must_use]
+pub fn reason(
+    case: &Case,
+    has_newest_frontend: bool,
+    difference: &Difference,
+) -> Option<&'static str> {
+    let (left, right) = (difference.left.as_deref(), difference.right.as_deref());
+    match difference.kind {
+        Kind::Mode if is_of_umask(case, left?, right?) => Some(
+            "the newest BuildKit makes directories that lead to a destination with the mode of --chmod whatever the daemon's umask is",
+        ),
+        Kind::History
+            if !has_newest_frontend && of_healthcheck(left?) && of_healthcheck(right?) =>
+        {
+            Some("older frontends print a health check otherwise")
+        }
+        Kind::Layer
+            if left.is_some_and(|left| left.starts_with("symbolic link")) && right.is_none() =>
+        {
+            Some(
+                "overlay copies what a renamed directory holds, and links that are copied get another time",
+            )
+        }
+        _ => None,
+    }
+}
+
+/// Whether the right mode is one of a `--chmod`, and the left one is what umask 022 leaves of it.
+fn is_of_umask(case: &Case, left: &str, right: &str) -> bool {
+    let octal = |text: &str| u32::from_str_radix(text, 8).ok();
+    let (Some(left), Some(right)) = (octal(left), octal(right)) else {
+        return false;
+    };
+    let asked = case
+        .instructions
+        .iter()
+        .flat_map(|one| &one.flags)
+        .filter_map(|flag| octal(flag.strip_prefix("--chmod=")?))
+        .any(|mode| mode & 0o777 == right);
+    asked && left == right & !0o022
+}
+
+fn of_healthcheck(created_by: &str) -> bool {
+    created_by.starts_with("HEALTHCHECK ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::Instruction;
+    use super::*;
+
+    #[test]
+    fn only_the_modes_of_chmod_flags_are_of_the_umask() {
+        let mut case = Case::new("x".to_owned());
+        case.push(Instruction::new("COPY", ["a", "/b/"]).flag("--chmod=1777"));
+        assert!(is_of_umask(&case, "0755", "0777"));
+        assert!(!is_of_umask(&case, "0755", "1777"));
+        assert!(!is_of_umask(&case, "0755", "0775"));
+        assert!(!is_of_umask(&case, "0777", "0755"));
+    }
+}
