@@ -1,0 +1,2 @@
+FROM busybox
+RUN echo x > /x; ls -A / > /ls

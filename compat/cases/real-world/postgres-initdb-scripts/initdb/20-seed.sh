@@ -1,0 +1,2 @@
+#!/bin/sh
+psql -c "INSERT INTO notes (body) VALUES ('hello')"

@@ -1,0 +1,1 @@
+fetch('__API__/hello')
