@@ -84,6 +84,35 @@ impl Image {
         )
     }
 
+    /// Reads the one index of a layout directory, and its images by their platforms.
+    ///
+    /// # Panics
+    ///
+    /// As [`Image::read`]; and when the layout lists no index.
+    #[track_caller]
+    pub fn read_index(layout: &Path) -> (Value, Vec<(String, Self)>) {
+        let listed = json(&fs::read(layout.join("index.json")).expect("a file index.json"));
+        let fetch = |descriptor: &Value| blob(layout, descriptor);
+        let index = json(&fetch(&listed["manifests"][0]));
+        let manifests = index["manifests"]
+            .as_array()
+            .expect("an index lists manifests");
+        let image = |descriptor: &Value| {
+            let platform = &descriptor["platform"];
+            let name = format!(
+                "{}/{}",
+                text(&platform["os"]),
+                text(&platform["architecture"])
+            );
+            (
+                name,
+                Self::of_blobs(text(&descriptor["digest"]), &fetch, descriptor),
+            )
+        };
+        let images = manifests.iter().map(image).collect();
+        (index, images)
+    }
+
     /// Reads the image that a descriptor names out of blobs that `fetch` brings.
     #[track_caller]
     pub fn of_blobs(digest: String, fetch: &dyn Fn(&Value) -> Vec<u8>, descriptor: &Value) -> Self {

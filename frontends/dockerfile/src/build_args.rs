@@ -20,6 +20,8 @@ const PROXIES: [&str; 5] = [
 pub const NOT_VARIABLES: [&str; 2] = ["BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"];
 /// The build arg that sets the times of an image.
 pub const EPOCH: &str = "SOURCE_DATE_EPOCH";
+/// The value of the epoch that means the time of a remote build context; with a local one, there is none.
+pub const OF_CONTEXT: &str = "context";
 const CACHE_NAMESPACE: &str = "BUILDKIT_CACHE_MOUNT_NS";
 
 /// The proxies that steps see, both spellings of each, as BuildKit passes them.
@@ -94,15 +96,6 @@ pub fn check(options: &Options) -> Result<(), Problem> {
                     "leave it out: the image is the same without",
                 )?;
             }
-            "BUILDKIT_MULTI_PLATFORM" if is_on => {
-                refuse(
-                    "images of several platforms cannot be built at once",
-                    "build one platform at a time",
-                )?;
-            }
-            "BUILDKIT_SANDBOX_HOSTNAME" if !value.is_empty() => {
-                refuse("the host name of steps cannot be chosen", "leave it out")?;
-            }
             "BUILDKIT_SYNTAX" if !is_known_syntax(value) => {
                 refuse(
                     "frontends other than Dockerfile's cannot be loaded",
@@ -116,6 +109,38 @@ pub fn check(options: &Options) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// Whether an index is to be made: of several platforms, or because a build arg says so (`BUILDKIT_MULTI_PLATFORM`).
+pub fn is_multi_platform(options: &Options) -> Result<bool, Problem> {
+    const NAME: &str = "BUILDKIT_MULTI_PLATFORM";
+    let is_several = options.platforms.len() > 1;
+    let refuse = |reason: String, help: &str| {
+        Err(Problem::BuildArg {
+            name: NAME.to_owned(),
+            reason,
+            help: help.to_owned(),
+        })
+    };
+    match options.build_args.get(NAME).map(String::as_str) {
+        None | Some("") => Ok(is_several),
+        Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
+        Some("0" | "f" | "F" | "false" | "FALSE" | "False") if is_several => refuse(
+            "several platforms are always an index".to_owned(),
+            "leave it out, or build for one platform",
+        ),
+        Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
+        Some(other) => refuse(
+            format!("`{other}` is neither true nor false"),
+            "set it to 1",
+        ),
+    }
+}
+
+/// The host name of steps, where a build arg chooses one (`BUILDKIT_SANDBOX_HOSTNAME`).
+pub fn hostname(options: &Options) -> Option<&str> {
+    let given = options.build_args.get("BUILDKIT_SANDBOX_HOSTNAME");
+    given.map(String::as_str).filter(|name| !name.is_empty())
 }
 
 /// Whether a `# syntax=` line or `BUILDKIT_SYNTAX` names the language that this crate lowers: some release of docker's own frontend.
@@ -152,6 +177,11 @@ pub fn source_date_epoch(
     if value.is_empty() {
         return Ok(None);
     }
+    let value = match (value, options.context_time) {
+        (OF_CONTEXT, None) => return Ok(None),
+        (OF_CONTEXT, Some(time)) => &time.to_string(),
+        (value, _) => value,
+    };
     let seconds = value.parse::<i64>().ok();
     seconds
         .and_then(|seconds| Some((seconds, rfc3339(from_epoch(seconds)?))))
@@ -193,7 +223,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
-            platform: "linux/arm/v7".parse().ok(),
+            platforms: vec!["linux/arm/v7".parse().unwrap()],
             build_platform: "linux/amd64".parse().unwrap(),
             ..Options::default()
         }
@@ -231,7 +261,8 @@ mod tests {
         for (name, value, is_fine) in [
             ("BUILDKIT_INLINE_CACHE", "1", false),
             ("BUILDKIT_INLINE_CACHE", "0", true),
-            ("BUILDKIT_MULTI_PLATFORM", "true", false),
+            ("BUILDKIT_MULTI_PLATFORM", "true", true),
+            ("BUILDKIT_SANDBOX_HOSTNAME", "host", true),
             ("BUILDKIT_SYNTAX", "docker/dockerfile:1.7-labs", true),
             (
                 "BUILDKIT_SYNTAX",

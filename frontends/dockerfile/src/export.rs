@@ -30,7 +30,7 @@ pub fn export(builder: &mut Builder, state: &State, options: &Options) -> Result
     let mut config = state.image.clone();
     config.config.labels.extend(options.labels.clone());
     config.created.clone_from(&state.created);
-    if let Some(target) = &options.platform {
+    if let Some(target) = options.platforms.first() {
         // A platform that was asked for is what the image is called, whatever its base says it is.
         let is_same = target.os == config.os && target.architecture == config.architecture;
         config.os.clone_from(&target.os);

@@ -4,6 +4,7 @@
 #[derive(Clone, Debug)]
 pub struct Labels {
     stage: Option<String>,
+    platform: Option<String>,
     total: usize,
     done: usize,
 }
@@ -13,9 +14,15 @@ impl Labels {
     pub fn new(stage: Option<String>, total: usize) -> Self {
         Self {
             stage,
+            platform: None,
             total,
             done: 0,
         }
+    }
+
+    /// Shows the platform of the steps, where those of several are built.
+    pub fn show_platform(&mut self, platform: String) {
+        self.platform = Some(platform);
     }
 
     /// Adds steps that were found later (triggers of the base).
@@ -31,9 +38,10 @@ impl Labels {
         self.done += 1;
         let width = self.total.ilog10() as usize + 1;
         let stage = self
-            .stage
+            .platform
             .iter()
-            .fold(String::new(), |_, stage| format!("{stage} "));
+            .chain(&self.stage)
+            .fold(String::new(), |text, word| format!("{text}{word} "));
         let trigger = if is_trigger { "ONBUILD " } else { "" };
         format!(
             "[{stage}{:width$}/{}] {trigger}{text}",
@@ -73,6 +81,12 @@ mod tests {
             "[1/3] COPY . ."
         );
         assert_eq!(Labels::new(None, 0).next("FROM x", false), "FROM x");
+        let mut labels = Labels::new(Some("build".into()), 2);
+        labels.show_platform("linux/amd64->arm64".into());
+        assert_eq!(
+            labels.next("RUN a", false),
+            "[linux/amd64->arm64 build 1/2] RUN a"
+        );
         assert_eq!(uppercase_keyword("run  x"), "RUN  x");
         assert_eq!(summary("\n  set -e\r\nmake\n"), "set -e...");
         assert_eq!(summary("make\n"), "make");

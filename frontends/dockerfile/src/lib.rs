@@ -42,7 +42,7 @@ mod state;
 pub use checks::{Checks, Rule, Violation};
 pub use error::{Error, Problem, Result};
 pub use lower::{bases, lower, lower_checked};
-pub use lowered::{ImageConfigs, ImageRequest, Lowered, Lowering};
+pub use lowered::{ImageConfigs, ImageRequest, Lowered, LoweredImage, Lowering};
 pub use options::{Entitlement, NamedContext, NoCache, Options};
 pub use stromatekt_dockerfile_parser::{Dockerfile, Span, Warning, csv};
 

@@ -7,6 +7,7 @@ use stromatekt_dockerfile_parser::{Dockerfile, Instruction, Problem as Syntax, S
 use stromatekt_graph::file::FileAction;
 use stromatekt_graph::op::File;
 use stromatekt_graph::{NodeId, Op, Origin};
+use stromatekt_oci::platform::Platform;
 
 use crate::build_args;
 use crate::checks::Checks;
@@ -15,7 +16,7 @@ use crate::effect::{self, Effect};
 use crate::error::{Problem, Result};
 use crate::export;
 use crate::labels::uppercase_keyword;
-use crate::lowered::{ImageConfigs, ImageRequest, Lowered, Lowering};
+use crate::lowered::{ImageConfigs, ImageRequest, Lowered, LoweredImage, Lowering};
 use crate::options::Options;
 use crate::paths;
 use crate::plan::{Plan, Stage, Step};
@@ -64,36 +65,127 @@ pub fn lower_checked(
     configs: &ImageConfigs,
     checks: &Checks<'_>,
 ) -> Result<Lowering> {
-    let mut plan = Plan::new(dockerfile, options, checks)?;
-    let order = match plan.ready(configs)? {
-        Readiness::Ready(order) => order,
-        Readiness::Needs(requests) => return Ok(Lowering::NeedsImages(requests)),
+    let is_index = build_args::is_multi_platform(options).map_err(Problem::nowhere)?;
+    let platforms = match options.platforms.as_slice() {
+        [] => std::slice::from_ref(&options.build_platform),
+        several => several,
     };
-    let mut lowering = StageLowering {
+    let mut lowering = Images {
         dockerfile,
         file: file.into(),
         configs,
         builder: Builder::default(),
-        states: vec![None; plan.stages.len()],
     };
-    let mut stages = std::mem::take(&mut plan.stages);
-    for index in order {
-        let state = lowering.stage(&plan, &mut stages[index])?;
-        lowering.states[index] = Some(state);
+    let mut images = Vec::new();
+    let mut requests: Vec<ImageRequest> = Vec::new();
+    let mut told = Vec::new();
+    for (number, platform) in platforms.iter().enumerate() {
+        let own;
+        let options = match options.platforms.is_empty() {
+            true => options,
+            false => {
+                own = options.for_platform(platform);
+                &own
+            }
+        };
+        // What violates rules does so for all platforms: the first one tells.
+        let silent;
+        let checks = match number {
+            0 => checks,
+            _ => {
+                silent = Checks::new(dockerfile, options)?;
+                &silent
+            }
+        };
+        match lowering.image(options, platform, is_index, checks)? {
+            OneLowered::Done(image, warnings) => {
+                images.push(image);
+                if number == 0 {
+                    told = warnings;
+                }
+            }
+            OneLowered::Needs(more) => {
+                for request in more {
+                    let is_known = requests.iter().any(|known| {
+                        (&known.location, &known.platform) == (&request.location, &request.platform)
+                    });
+                    if !is_known {
+                        requests.push(request);
+                    }
+                }
+            }
+        }
     }
-    checks.refuse()?;
-    let target = lowering.states[plan.target]
-        .take()
-        .ok_or_else(|| Problem::Syntax(Syntax::NoStage).nowhere())?;
-    let export =
-        export::export(&mut lowering.builder, &target, options).map_err(Problem::nowhere)?;
+    if !requests.is_empty() {
+        return Ok(Lowering::NeedsImages(requests));
+    }
     Ok(Lowering::Done(Box::new(Lowered {
         graph: lowering.builder.graph,
-        export,
+        images,
+        is_index,
         contexts: lowering.builder.contexts,
-        source_date_epoch: plan.epoch.as_ref().map(|(seconds, _)| *seconds),
-        warnings: warnings(dockerfile, &plan, &stages),
+        warnings: told,
     })))
+}
+
+/// What the platforms have in common: the graph above all, in which equal work is done once.
+struct Images<'a> {
+    dockerfile: &'a Dockerfile,
+    file: Arc<str>,
+    configs: &'a ImageConfigs,
+    builder: Builder,
+}
+
+/// One platform, lowered.
+enum OneLowered {
+    /// The image, with what the user should know.
+    Done(LoweredImage, Vec<String>),
+    /// The images that must be known first.
+    Needs(Vec<ImageRequest>),
+}
+
+impl Images<'_> {
+    fn image(
+        &mut self,
+        options: &Options,
+        platform: &Platform,
+        is_index: bool,
+        checks: &Checks<'_>,
+    ) -> Result<OneLowered> {
+        let mut plan = Plan::new(self.dockerfile, options, checks)?;
+        if is_index {
+            plan.show_platforms();
+        }
+        let order = match plan.ready(self.configs)? {
+            Readiness::Ready(order) => order,
+            Readiness::Needs(requests) => return Ok(OneLowered::Needs(requests)),
+        };
+        let mut lowering = StageLowering {
+            dockerfile: self.dockerfile,
+            file: Arc::clone(&self.file),
+            configs: self.configs,
+            builder: &mut self.builder,
+            states: vec![None; plan.stages.len()],
+        };
+        let mut stages = std::mem::take(&mut plan.stages);
+        for index in order {
+            let state = lowering.stage(&plan, &mut stages[index])?;
+            lowering.states[index] = Some(state);
+        }
+        checks.refuse()?;
+        let target = lowering.states[plan.target]
+            .take()
+            .ok_or_else(|| Problem::Syntax(Syntax::NoStage).nowhere())?;
+        let export =
+            export::export(lowering.builder, &target, options).map_err(Problem::nowhere)?;
+        let image = LoweredImage {
+            platform: platform.normalized(),
+            export,
+            source_date_epoch: plan.epoch.as_ref().map(|(seconds, _)| *seconds),
+        };
+        let warnings = warnings(self.dockerfile, &plan, &stages);
+        Ok(OneLowered::Done(image, warnings))
+    }
 }
 
 fn warnings(dockerfile: &Dockerfile, plan: &Plan<'_>, stages: &[Stage<'_>]) -> Vec<String> {
@@ -120,7 +212,7 @@ struct StageLowering<'a> {
     dockerfile: &'a Dockerfile,
     file: Arc<str>,
     configs: &'a ImageConfigs,
-    builder: Builder,
+    builder: &'a mut Builder,
     /// The end of each stage that is done.
     states: Vec<Option<State>>,
 }
@@ -205,7 +297,7 @@ impl StageLowering<'_> {
                     None => None,
                 };
                 let marks = self.marks(plan, stage, state, step, None);
-                copy::copy(&mut self.builder, state, &request, from, marks)
+                copy::copy(self.builder, state, &request, from, marks)
             }
             Effect::Run(mut request) => {
                 for ((_, tree), source) in request.mounts.iter_mut().zip(&step.from) {
@@ -214,7 +306,7 @@ impl StageLowering<'_> {
                     }
                 }
                 let marks = self.marks(plan, stage, state, step, request.summary());
-                run::run(&mut self.builder, state, &request, plan.options, marks)
+                run::run(self.builder, state, &request, plan.options, marks)
             }
         }
     }
@@ -236,6 +328,7 @@ impl StageLowering<'_> {
         let made = FileAction::MakeDirectory {
             path: paths::clean(&directory),
             owner: state.image.config.user.clone(),
+            time: plan.epoch.as_ref().map(|(seconds, _)| *seconds),
         };
         let op = Op::File(File {
             root: state.tree,

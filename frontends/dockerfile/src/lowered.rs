@@ -37,17 +37,28 @@ pub struct ImageRequest {
     pub similar_stage: Option<String>,
 }
 
+/// The image of a platform in a graph.
+#[derive(Clone, Debug)]
+pub struct LoweredImage {
+    /// The platform.
+    pub platform: Platform,
+    /// The [`Export`](stromatekt_graph::op::Export) that makes it.
+    pub export: NodeId,
+    /// `SOURCE_DATE_EPOCH`, seconds, where build args or the Dockerfile set it.
+    pub source_date_epoch: Option<i64>,
+}
+
 /// A Dockerfile as a graph.
 #[derive(Debug)]
 pub struct Lowered {
     /// What is to be done.
     pub graph: Graph,
-    /// The [`Export`](stromatekt_graph::op::Export) that makes the image of the target.
-    pub export: NodeId,
+    /// The images of the target, one for each platform.
+    pub images: Vec<LoweredImage>,
+    /// Whether an index of them is wanted.
+    pub is_index: bool,
     /// Names of the local directories that the graph reads: `context`, and those of [`NamedContext::Local`](crate::NamedContext).
     pub contexts: BTreeSet<String>,
-    /// `SOURCE_DATE_EPOCH`, seconds, where build args or the Dockerfile set it.
-    pub source_date_epoch: Option<i64>,
     /// What the user should know, a sentence each.
     pub warnings: Vec<String>,
 }

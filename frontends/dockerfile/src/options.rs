@@ -18,12 +18,14 @@ pub struct Options {
     pub target: Option<String>,
     /// `--build-arg`, and `SOURCE_DATE_EPOCH` of the environment if it is set there, as buildx passes it.
     pub build_args: BTreeMap<String, String>,
+    /// What `SOURCE_DATE_EPOCH=context` stands for, in seconds: when a remote build context was made.
+    pub context_time: Option<i64>,
     /// Labels of the image, over those of the Dockerfile.
     pub labels: BTreeMap<String, String>,
-    /// `--build-context`, by name as written.
+    /// `--build-context`, by name as written; `NAME::linux/arm64` counts for that platform alone, and more than `NAME`.
     pub named_contexts: BTreeMap<String, NamedContext>,
-    /// The platform of the image; that of the builder where absent.
-    pub platform: Option<Platform>,
+    /// The platforms that images are made for; that of the builder where there is none.
+    pub platforms: Vec<Platform>,
     /// The platform of the builder.
     pub build_platform: Platform,
     /// Which steps do not look for an earlier result.
@@ -114,7 +116,15 @@ impl Entitlement {
 impl Options {
     /// The platform that is built for.
     pub(crate) fn target_platform(&self) -> &Platform {
-        self.platform.as_ref().unwrap_or(&self.build_platform)
+        self.platforms.first().unwrap_or(&self.build_platform)
+    }
+
+    /// The same for one of the platforms alone.
+    pub(crate) fn for_platform(&self, platform: &Platform) -> Self {
+        Self {
+            platforms: vec![platform.clone()],
+            ..self.clone()
+        }
     }
 
     /// Whether the user gave a permission.
@@ -125,14 +135,31 @@ impl Options {
 
     /// The named context that stands for a name of a stage or image. Names are compared as docker normalizes them: `debian`,
     /// `debian:latest` and `docker.io/library/debian` are one. The names `scratch` and `context` cannot be replaced.
-    pub(crate) fn named_context(&self, name: &str) -> Option<(&str, &NamedContext)> {
+    pub(crate) fn named_context(
+        &self,
+        name: &str,
+        platform: &Platform,
+    ) -> Option<(&str, &NamedContext)> {
         let wanted = normalized(name);
         if matches!(wanted.as_str(), "scratch" | "context") {
             return None;
         }
-        self.named_contexts
-            .iter()
-            .find(|(given, _)| normalized(given) == wanted)
+        let find = |for_platform: bool| {
+            self.named_contexts.iter().find(|(given, _)| {
+                match (given.split_once("::"), for_platform) {
+                    (Some((name, text)), true) => {
+                        normalized(name) == wanted
+                            && text
+                                .parse::<Platform>()
+                                .is_ok_and(|other| other.is_same(platform))
+                    }
+                    (None, false) => normalized(given) == wanted,
+                    _ => false,
+                }
+            })
+        };
+        find(true)
+            .or_else(|| find(false))
             .map(|(given, context)| (given.as_str(), context))
     }
 }
@@ -165,10 +192,15 @@ mod tests {
                 ("Base".to_owned(), NamedContext::Local("b".into())),
                 ("debian:12".to_owned(), NamedContext::Local("c".into())),
                 ("scratch".to_owned(), NamedContext::Local("d".into())),
+                (
+                    "base::linux/arm64/v8".to_owned(),
+                    NamedContext::Local("e".into()),
+                ),
             ]
             .into(),
             ..Options::default()
         };
+        let here = "linux/amd64".parse().unwrap();
         for (name, found) in [
             ("debian", Some("docker.io/library/debian")),
             ("debian:latest", Some("docker.io/library/debian")),
@@ -179,11 +211,14 @@ mod tests {
             ("scratch", None),
         ] {
             assert_eq!(
-                options.named_context(name).map(|(given, _)| given),
+                options.named_context(name, &here).map(|(given, _)| given),
                 found,
                 "{name}"
             );
         }
+        let arm = "linux/arm64".parse().unwrap();
+        let found = options.named_context("base", &arm);
+        assert_eq!(found.map(|(given, _)| given), Some("base::linux/arm64/v8"));
     }
 
     #[test]

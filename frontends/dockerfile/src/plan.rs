@@ -94,7 +94,9 @@ impl<'a> Plan<'a> {
         {
             globals.set(build_args::EPOCH, &seconds.to_string());
         }
-        if epoch.is_none() && options.build_args.contains_key(build_args::EPOCH) {
+        let is_of_context = globals.get(build_args::EPOCH) == Some(build_args::OF_CONTEXT);
+        if epoch.is_none() && (options.build_args.contains_key(build_args::EPOCH) || is_of_context)
+        {
             // Given, but empty: as if nobody had spoken of it.
             globals.remove(build_args::EPOCH);
         }
@@ -152,7 +154,7 @@ impl<'a> Plan<'a> {
             .unwrap_or_else(|| self.options.target_platform().clone());
         let replaced = name
             .as_deref()
-            .and_then(|name| self.options.named_context(name))
+            .and_then(|name| self.options.named_context(name, &wanted))
             .map(|(given, context)| source::resolve_context(given, context, &wanted, &names))
             .transpose()
             .map_err(|problem| problem.at(span))?;
@@ -367,6 +369,26 @@ impl<'a> Plan<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Has the labels of steps tell the platform, and that which is built for where the stage looks at it and it is another.
+    pub fn show_platforms(&mut self) {
+        let target = self.options.target_platform().normalized();
+        for stage in &mut self.stages {
+            let looks = stage.steps.iter().any(|step| {
+                let declared = reading::declared(&step.instruction);
+                declared.iter().any(|name| name.starts_with("TARGET"))
+            });
+            let own = &stage.platform;
+            let other = match (looks, own.os == target.os, &target.variant) {
+                (false, ..) => String::new(),
+                (true, false, _) => format!("->{target}"),
+                (true, true, _) if own.architecture == target.architecture => String::new(),
+                (true, true, None) => format!("->{}", target.architecture),
+                (true, true, Some(variant)) => format!("->{}/{variant}", target.architecture),
+            };
+            stage.labels.show_platform(format!("{own}{other}"));
+        }
     }
 
     fn number_steps(&mut self, is_alone: bool) {

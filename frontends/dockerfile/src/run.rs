@@ -128,6 +128,7 @@ pub fn run(
             network,
             security: request.security,
             extra_hosts: options.extra_hosts.clone(),
+            hostname: build_args::hostname(options).map(str::to_owned),
             limits: options.limits.clone(),
         })),
         label: marks.label,

@@ -169,7 +169,7 @@ fn config_values_are_set() {
 fn labels_of_the_user_and_the_platform_come_last() {
     let wished = Options {
         labels: [("a".to_owned(), "user".to_owned())].into(),
-        platform: "linux/arm64".parse().ok(),
+        platforms: vec!["linux/arm64".parse().unwrap()],
         ..options()
     };
     let build = lowered("FROM base\nLABEL a=file b=file\n", &wished);
@@ -185,7 +185,7 @@ fn the_epoch_is_the_time_of_everything_that_is_added() {
         "FROM base\nENV A=1\nRUN x\n",
         &with_args(&[("SOURCE_DATE_EPOCH", "1")]),
     );
-    assert_eq!(build.source_date_epoch, Some(1));
+    assert_eq!(build.images[0].source_date_epoch, Some(1));
     assert_eq!(
         config(&build).created.as_deref(),
         Some("1970-01-01T00:00:01Z")

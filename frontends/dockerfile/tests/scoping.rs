@@ -129,8 +129,8 @@ fn proxies_reach_steps_but_not_the_definition() {
     assert_eq!(runs(&with)[0].proxy_env.len(), 2);
     assert_eq!(env(runs(&with)[0]), env(runs(&without)[0]));
     assert_eq!(
-        with.graph.digest(with.export),
-        without.graph.digest(without.export)
+        with.graph.digest(with.images[0].export),
+        without.graph.digest(without.images[0].export)
     );
     assert!(with.warnings.is_empty());
 }
@@ -140,8 +140,8 @@ fn an_unused_build_arg_changes_nothing_and_is_told() {
     let with = lowered("FROM base\nRUN x\n", &with_args(&[("B", "1"), ("A", "2")]));
     let without = build("FROM base\nRUN x\n");
     assert_eq!(
-        with.graph.digest(with.export),
-        without.graph.digest(without.export)
+        with.graph.digest(with.images[0].export),
+        without.graph.digest(without.images[0].export)
     );
     assert_eq!(
         with.warnings,

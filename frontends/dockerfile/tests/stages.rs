@@ -44,7 +44,7 @@ fn each_stage_has_its_platform() {
     let text = "FROM --platform=$BUILDPLATFORM a AS tools\nFROM --platform=linux/arm64 a AS other\nFROM tools AS more\n\
                 FROM a\nCOPY --from=more / /\nCOPY --from=other / /\nCOPY --from=b / /\n";
     let wished = Options {
-        platform: "linux/arm/v7".parse().ok(),
+        platforms: vec!["linux/arm/v7".parse().unwrap()],
         ..options()
     };
     assert_eq!(

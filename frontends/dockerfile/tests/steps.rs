@@ -185,7 +185,7 @@ fn a_working_directory_is_made_for_the_user() {
     let build = build("FROM base\nUSER me\nWORKDIR x\nRUN pwd\n");
     let (_, file) = files(&build)[0];
     assert!(
-        matches!(&file.actions[0], FileAction::MakeDirectory { path, owner } if path == "/base/x" && owner == "me")
+        matches!(&file.actions[0], FileAction::MakeDirectory { path, owner, .. } if path == "/base/x" && owner == "me")
     );
     assert_eq!(runs(&build)[0].cwd, "/base/x");
     assert_eq!(runs(&build)[0].user, "me");

@@ -45,7 +45,7 @@ pub struct Context {
     /// Whose they are.
     owners: Owners,
     /// What is removed in the end.
-    _unpacked: Option<Unpacked>,
+    unpacked: Option<Unpacked>,
 }
 
 impl Place {
@@ -146,7 +146,7 @@ impl Place {
             directory,
             ignore_files,
             owners: Owners::Root,
-            _unpacked: None,
+            unpacked: None,
         })
     }
 
@@ -197,6 +197,11 @@ impl Place {
 }
 
 impl Context {
+    /// When a context was made that came from elsewhere, in seconds since 1970.
+    pub fn time(&self) -> Option<i64> {
+        self.unpacked.as_ref().and_then(Unpacked::time)
+    }
+
     /// BuildKit reads no ignore file where the context came from elsewhere.
     fn of(unpacked: Unpacked, dockerfile: DockerfileText) -> Self {
         Self {
@@ -204,7 +209,7 @@ impl Context {
             directory: unpacked.path().to_owned(),
             ignore_files: Vec::new(),
             owners: Owners::Root,
-            _unpacked: Some(unpacked),
+            unpacked: Some(unpacked),
         }
     }
 

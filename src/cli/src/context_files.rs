@@ -2,15 +2,18 @@
 
 use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use stromatekt_engine::events::{Events, Outcome};
+use stromatekt_executor::Secrets;
 use stromatekt_graph::op::Git;
 use stromatekt_kernel::Root;
 use stromatekt_kernel::beneath::OFlag;
 use stromatekt_oci::unpack::{UnpackOptions, Whiteouts, unpack};
 use stromatekt_oci::{Compression, decompress};
+use stromatekt_sources::git::Auth;
+use stromatekt_sources::http::Fetched;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +31,8 @@ pub struct Fetch<'a> {
     pub events: &'a Events,
     /// Stops it.
     pub cancel: &'a CancellationToken,
+    /// The logins for repositories are among them.
+    pub secrets: &'a Secrets,
 }
 
 /// What a stream turned out to be.
@@ -46,6 +51,8 @@ pub enum Input {
 /// A directory of files that is removed in the end.
 pub struct Unpacked {
     path: PathBuf,
+    /// When it was made, in seconds since 1970, as far as that is known.
+    time: Option<i64>,
     _temporary: TempDir,
 }
 
@@ -65,8 +72,14 @@ impl Unpacked {
             .map_err(Error::file("make the directory", &path))?;
         Ok(Self {
             path,
+            time: None,
             _temporary: temporary,
         })
+    }
+
+    /// When it was made, in seconds since 1970: a commit, or a file on a web server that tells; else the newest file of an archive.
+    pub fn time(&self) -> Option<i64> {
+        self.time
     }
 
     /// The directory.
@@ -80,12 +93,16 @@ impl Fetch<'_> {
     pub async fn git(&self, git: &Git) -> Result<Unpacked> {
         let name = format!("[internal] load git source {}", git.remote);
         self.told(&name, async {
-            let unpacked = Unpacked::new()?;
+            let mut unpacked = Unpacked::new()?;
             // Where the engine keeps the repositories of ADD, too.
             let repositories = self.root.join("git");
             fs::create_dir_all(&repositories)
                 .map_err(Error::file("make the directory", &repositories))?;
-            stromatekt_sources::git::checkout(git, &repositories, unpacked.path()).await?;
+            let auth = Auth::find(&git.remote, |id| self.secrets.value(id))
+                .map_err(|error| Error::Engine(Box::new(error.into())))?;
+            let path = unpacked.path();
+            let checkout = stromatekt_sources::git::checkout(git, &repositories, path, &auth);
+            unpacked.time = Some(checkout.await?.time);
             Ok(unpacked)
         })
         .await
@@ -94,14 +111,17 @@ impl Fetch<'_> {
     /// A tar or a Dockerfile on a web server.
     pub async fn url(&self, url: &str) -> Result<Input> {
         self.told("[internal] load remote build context", async {
-            let unpacked = Unpacked::new()?;
+            let mut unpacked = Unpacked::new()?;
             let path = unpacked.path().join(FETCHED_NAME);
-            download(url, &path).await?;
+            unpacked.time = download(url, &path).await?;
             let file = fs::File::open(&path).map_err(Error::file("open", &path))?;
             let url = url.to_owned();
             blocking(move || match sort(file, &url)? {
                 Input::Dockerfile { text, .. } => Ok(Input::Dockerfile { text, unpacked }),
-                archive @ Input::Archive(_) => Ok(archive),
+                Input::Archive(archive) => Ok(Input::Archive(Unpacked {
+                    time: unpacked.time.or_else(|| newest(archive.path())),
+                    ..archive
+                })),
             })
             .await
         })
@@ -161,10 +181,31 @@ impl Fetch<'_> {
 
 const INPUT: &str = "standard input";
 
-async fn download(url: &str, path: &Path) -> Result<()> {
+/// Fetches a file, and tells when it was modified where the server knows.
+async fn download(url: &str, path: &Path) -> Result<Option<i64>> {
     // Nothing is known of it, so it cannot be unchanged.
-    let _ = stromatekt_sources::http::fetch(url, path, None, None).await?;
-    Ok(())
+    match stromatekt_sources::http::fetch(url, path, None, None).await? {
+        Fetched::New { last_modified, .. } => Ok(last_modified),
+        Fetched::NotModified => Ok(None),
+    }
+}
+
+/// The time of the newest file in a directory.
+fn newest(directory: &Path) -> Option<i64> {
+    let mut newest = None;
+    let mut waiting = vec![directory.to_owned()];
+    while let Some(directory) = waiting.pop() {
+        // What cannot be read is found when it is copied.
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        for entry in entries {
+            match entry.metadata() {
+                Ok(found) if found.is_dir() => waiting.push(entry.path()),
+                Ok(found) if found.is_file() => newest = newest.max(Some(found.mtime())),
+                _ => {}
+            }
+        }
+    }
+    newest
 }
 
 /// Runs synchronous work beside the signals.

@@ -1,5 +1,6 @@
 //! `stromatekt`, the command: parses the command line, runs the verb, reports what went wrong.
 
+mod annotations;
 mod cli;
 mod commands;
 mod compat;
@@ -13,6 +14,7 @@ mod named_context;
 mod numbers;
 mod options;
 mod output;
+mod output_attributes;
 mod outputs;
 mod progress;
 mod report;

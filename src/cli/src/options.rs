@@ -14,7 +14,7 @@ use crate::limits;
 use crate::progress::Mode;
 use crate::unsupported::Unsupported;
 
-const REPEATABLE: &str = "--tag, --build-arg, --build-context, --label, --secret, --ssh, --add-host, --allow, --no-cache-filter and --output \
+const REPEATABLE: &str = "--tag, --build-arg, --build-context, --label, --annotation, --platform, --secret, --ssh, --add-host, --allow, --no-cache-filter and --output \
 may be given several times.";
 
 /// The options of `build`.
@@ -49,9 +49,13 @@ pub struct Args {
     /// Agent for `RUN --mount=type=ssh`
     #[arg(long = "ssh", value_name = "default|ID[=SOCKET]")]
     pub ssh: Vec<String>,
-    /// Platform of the image [default: this machine's]
-    #[arg(long = "platform", value_name = "OS/ARCH", value_delimiter = ',')]
+    /// Platforms to build for, an image each in one index; `local` is this machine's [default: local]
+    #[arg(long = "platform", value_name = "OS/ARCH", value_delimiter = ',', value_parser = platform)]
     pub platforms: Vec<Platform>,
+    /// Annotation of the image's manifest; index:KEY=VALUE, manifest-descriptor:… and index-descriptor:… are other
+    /// places, manifest[linux/amd64]:… is one platform's
+    #[arg(long = "annotation", value_name = "[PLACE:]KEY=VALUE")]
+    pub annotations: Vec<String>,
     /// Network of steps that do not choose one: default, host or none
     #[arg(long, value_name = "NETWORK", default_value = "default", value_parser = network, hide_default_value = true)]
     pub network: Network,
@@ -107,6 +111,15 @@ pub struct Args {
     /// What docker has and this has not.
     #[command(flatten)]
     pub unsupported: Unsupported,
+}
+
+fn platform(text: &str) -> Result<Platform, String> {
+    match text.trim() {
+        "local" => Ok(Platform::host()),
+        name => name
+            .parse()
+            .map_err(|error: stromatekt_oci::Error| error.to_string()),
+    }
 }
 
 /// The values that Go, and so docker, takes for a truth.

@@ -27,7 +27,7 @@ pub fn remove_old(path: &Path) -> Result<()> {
 /// # Errors
 /// When the file cannot be written.
 pub fn write_id(path: &Path, built: &Built) -> Result<()> {
-    fs::write(path, built.image_id.to_string()).map_err(Error::file("write", path))
+    fs::write(path, built.id.to_string()).map_err(Error::file("write", path))
 }
 
 /// Writes what is known of the image, by buildx's names.
@@ -42,26 +42,18 @@ pub fn write_metadata(path: &Path, built: &Built) -> Result<()> {
 fn metadata(built: &Built) -> Value {
     let mut fields = Map::new();
     let mut set = |name: &str, value: Value| fields.insert(name.to_owned(), value);
-    set(
-        "containerimage.config.digest",
-        json!(built.image_id.to_string()),
-    );
-    if let Some(manifest) = &built.manifest {
-        let (kind, digest, size) = (&manifest.media_type, &manifest.digest, manifest.size);
-        set(
-            "containerimage.descriptor",
-            json!({ "mediaType": kind, "digest": digest, "size": size }),
-        );
+    // An index has none.
+    if let Some(config) = &built.config {
+        set("containerimage.config.digest", json!(config));
+    }
+    if let Some(descriptor) = &built.descriptor {
+        set("containerimage.descriptor", json!(descriptor));
     }
     // Docker's own store has no manifests: the id stands for both there, too.
-    let digest = built.manifest.as_ref().map(|manifest| manifest.digest);
-    set(
-        "containerimage.digest",
-        json!(digest.unwrap_or(built.image_id).to_string()),
-    );
+    let digest = built.descriptor.as_ref().map(|found| found.digest);
+    set("containerimage.digest", json!(digest.unwrap_or(built.id)));
     if !built.names.is_empty() {
-        let names: Vec<_> = built.names.iter().map(ToString::to_string).collect();
-        set("image.name", json!(names.join(",")));
+        set("image.name", json!(built.names.join(",")));
     }
     Value::Object(fields)
 }
@@ -75,33 +67,66 @@ mod tests {
     #[test]
     fn metadata_has_buildxs_names() {
         let built = Built {
-            image_id: Digest::of("config"),
-            manifest: Some(Descriptor::of(MediaType::OciManifest, b"manifest")),
-            names: vec!["a".parse().unwrap(), "b:2".parse().unwrap()],
+            id: Digest::of("config"),
+            config: Some(Digest::of("config")),
+            descriptor: Some(Descriptor {
+                platform: "linux/amd64".parse().ok(),
+                annotations: [("a".to_owned(), "b".to_owned())].into(),
+                ..Descriptor::of(MediaType::OciManifest, b"manifest")
+            }),
+            names: vec![
+                "docker.io/library/a:latest".to_owned(),
+                "docker.io/library/b:2".to_owned(),
+            ],
         };
         let digest = Digest::of("manifest").to_string();
         assert_eq!(
             metadata(&built),
             json!({
-                "containerimage.config.digest": built.image_id.to_string(),
+                "containerimage.config.digest": built.id.to_string(),
                 "containerimage.descriptor": {
                     "mediaType": "application/vnd.oci.image.manifest.v1+json",
                     "digest": digest,
                     "size": 8,
+                    "annotations": { "a": "b" },
+                    "platform": { "architecture": "amd64", "os": "linux" },
                 },
                 "containerimage.digest": digest,
                 "image.name": "docker.io/library/a:latest,docker.io/library/b:2",
             })
         );
         let unnamed = Built {
-            manifest: None,
+            descriptor: None,
             names: Vec::new(),
             ..built
         };
-        let id = unnamed.image_id.to_string();
+        let id = unnamed.id.to_string();
         assert_eq!(
             metadata(&unnamed),
             json!({ "containerimage.config.digest": id, "containerimage.digest": id })
+        );
+    }
+
+    #[test]
+    fn an_index_has_no_config() {
+        let index = Descriptor::of(MediaType::OciIndex, b"index");
+        let built = Built {
+            id: index.digest,
+            config: None,
+            descriptor: Some(index.clone()),
+            names: Vec::new(),
+        };
+        let digest = index.digest.to_string();
+        assert_eq!(
+            metadata(&built),
+            json!({
+                "containerimage.descriptor": {
+                    "mediaType": "application/vnd.oci.image.index.v1+json",
+                    "digest": digest,
+                    "size": 5,
+                },
+                "containerimage.digest": digest,
+            })
         );
     }
 

@@ -10,6 +10,7 @@ use stromatekt_executor::{Secrets, SshAgents};
 use stromatekt_oci::platform::Platform;
 use stromatekt_oci::reference::ImageReference;
 
+use crate::annotations;
 use crate::error::{Error, Result};
 use crate::named_context;
 use crate::options::Args;
@@ -18,7 +19,7 @@ use crate::progress::Mode;
 use crate::secrets;
 
 /// The build arg that buildx takes from the environment by itself.
-const EPOCH: &str = "SOURCE_DATE_EPOCH";
+pub const EPOCH: &str = "SOURCE_DATE_EPOCH";
 
 /// What a build is to do.
 pub struct Settings {
@@ -47,7 +48,10 @@ impl Settings {
     /// When one of them cannot be met, or two contradict each other.
     pub fn new(args: &Args) -> Result<Self> {
         args.unsupported.refuse()?;
-        let Outputs { outputs, names } = outputs::parse(&args.outputs, args.push, args.load)?;
+        let Outputs { outputs, names } = {
+            let annotations = annotations::parse(&args.annotations)?;
+            outputs::parse(&args.outputs, &annotations, args.push, args.load)?
+        };
         let names = choose_names(&args.tags, names)?;
         let pushes = outputs
             .iter()
@@ -68,9 +72,11 @@ impl Settings {
         let options = Options {
             target: args.target.clone().filter(|target| !target.is_empty()),
             build_args: build_args(&args.build_args, |name| env::var(name).ok())?,
+            // Known when the context is.
+            context_time: None,
             labels: labels(&args.labels)?,
             named_contexts,
-            platform: platform(&args.platforms)?,
+            platforms: distinct(&args.platforms),
             build_platform: Platform::host(),
             no_cache: no_cache(args.no_cache, &args.no_cache_filter)?,
             network: args.network,
@@ -156,22 +162,11 @@ fn build_args(
     Ok(args)
 }
 
-fn platform(platforms: &[Platform]) -> Result<Option<Platform>> {
-    match platforms {
-        [] => Ok(None),
-        [platform] => Ok(Some(platform.clone())),
-        [first, rest @ ..] if rest.iter().all(|other| other == first) => Ok(Some(first.clone())),
-        several => Err(Error::Option {
-            option: "--platform",
-            value: several
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(","),
-            reason: "an image of several platforms cannot be built".into(),
-            hint: Some("build one platform at a time, and join the images in the registry".into()),
-        }),
-    }
+/// Each platform once.
+fn distinct(platforms: &[Platform]) -> Vec<Platform> {
+    let mut seen = BTreeSet::new();
+    let new = platforms.iter().filter(|platform| seen.insert(*platform));
+    new.cloned().collect()
 }
 
 fn no_cache(all: bool, stages: &[String]) -> Result<NoCache> {
@@ -200,6 +195,7 @@ fn mode(args: &Args) -> Result<Mode> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use stromatekt_engine::ImageOptions;
 
     use super::*;
     use crate::cli::{Cli, Command};
@@ -246,10 +242,6 @@ mod tests {
             (&["-q", "--progress", "plain"], "--progress"),
             (&["--label", "=x"], "=x"),
             (&["--build-arg", "=x"], "=x"),
-            (
-                &["--platform", "linux/amd64,linux/arm64"],
-                "linux/amd64,linux/arm64",
-            ),
             (&["--squash"], "--squash"),
             (&["--secret", "src=x"], "ID"),
         ] {
@@ -275,7 +267,9 @@ mod tests {
             "--label",
             "bare",
             "--platform",
-            "linux/arm64",
+            "linux/arm64,linux/amd64",
+            "--platform",
+            "linux/arm64/v8",
             "--no-cache-filter",
             "x,y",
             "--no-cache-filter",
@@ -298,10 +292,13 @@ mod tests {
             .collect();
         assert_eq!(names, ["a:latest", "b:2"]);
         assert_eq!(settings.options.labels["bare"], "");
-        assert_eq!(
-            settings.options.platform.unwrap().to_string(),
-            "linux/arm64"
-        );
+        let platforms: Vec<_> = settings
+            .options
+            .platforms
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(platforms, ["linux/arm64", "linux/amd64"]);
         assert_eq!(
             settings.options.no_cache,
             NoCache::Stages(["x", "y", "z"].map(str::to_owned).into())
@@ -309,7 +306,7 @@ mod tests {
         assert_eq!(settings.directories["src"], PathBuf::from("."));
         assert_eq!(
             (settings.mode, settings.outputs.as_slice()),
-            (Mode::Quiet, &[Output::Store][..])
+            (Mode::Quiet, &[Output::Store(ImageOptions::default())][..])
         );
     }
 }

@@ -53,10 +53,6 @@ const ATTESTATION: &str =
 const LEAVE_OUT: &str = "leave it out";
 
 const FOREIGN: &[Foreign] = &[
-    valued(
-        "annotation",
-        "labels (--label) are kept in the image's config",
-    ),
     valued("attest", ATTESTATION),
     switch("provenance", OFF, ATTESTATION),
     switch("sbom", OFF, ATTESTATION),

@@ -32,6 +32,16 @@ pub enum Error {
         /// Its exit code.
         code: i32,
     },
+    /// The program of a step is for another processor, and nothing here runs such programs.
+    #[error(
+        "process {command:?} could not be started: it is a program for {architecture}, which this machine cannot run"
+    )]
+    ForeignProgram {
+        /// The command line.
+        command: String,
+        /// The processor, by Go's name.
+        architecture: String,
+    },
     /// The build was stopped.
     #[error("the build was canceled")]
     Canceled,
@@ -173,6 +183,11 @@ impl Error {
             Self::WrongPlatform { .. } => {
                 Some("choose one of them with --platform, or another base image".into())
             }
+            Self::ForeignProgram { .. } => Some(
+                "register an emulator with the kernel: Debian's packages qemu-user-static and binfmt-support do, and \
+                 `docker run --privileged tonistiigi/binfmt --install all`; or run what can run here, in a stage `FROM --platform=$BUILDPLATFORM`"
+                    .into(),
+            ),
             Self::AmbiguousImage { .. } => Some("give more digits of the id".into()),
             Self::NoSuchImage { .. } => Some("`stromatekt image ls` lists the images".into()),
             Self::Store(error) => error.hint().map(str::to_owned),

@@ -7,7 +7,7 @@
 //! - `build`: the tasks of one build, one for each node of the graph
 //! - `run_step`, `file_step`, `contexts`, `remote`, `images`, `unpack`, `layers`, `export`: what the nodes do, by kind
 //! - `deliver`: the images of all platforms to where they were asked for, with [`annotations`]
-//! - `snapshots`, `cache_mounts`, `limits`, `history`, `write`: what they need
+//! - `snapshots`, `cache_mounts`, `foreign`, `limits`, `history`, `write`: what they need
 
 pub mod annotations;
 pub mod catalog;
@@ -24,6 +24,7 @@ mod contexts;
 mod deliver;
 mod export;
 mod file_step;
+mod foreign;
 mod history;
 mod images;
 mod layers;

@@ -1,6 +1,7 @@
 //! A `Run` node: found in the cache, or its process run on a fork of its tree.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use stromatekt_graph::run::{Mount, MountSource, Network, Run};
@@ -14,6 +15,7 @@ use crate::cache_mounts::{self, CacheDirectory, Fresh};
 use crate::engine::Parts;
 use crate::error::{Error, Result};
 use crate::events::{Outcome, Stream};
+use crate::foreign;
 use crate::limits::blocking;
 use crate::snapshots::{Draft, Tree};
 
@@ -97,7 +99,11 @@ impl Build {
             secrets: &self.request.secrets,
             ssh: &self.request.ssh,
         };
+        let has_unknown_format = AtomicBool::new(false);
         let output = |stream, data: &[u8]| {
+            if contains(data, foreign::UNKNOWN_FORMAT) {
+                has_unknown_format.store(true, Ordering::Relaxed);
+            }
             let stream = match stream {
                 stromatekt_executor::Stream::Stdout => Stream::Stdout,
                 stromatekt_executor::Stream::Stderr => Stream::Stderr,
@@ -127,6 +133,14 @@ impl Build {
             other => other?,
         };
         if !outcome.success() {
+            if has_unknown_format.load(Ordering::Relaxed)
+                && let Some(architecture) = foreign::architecture(&draft.root()?, run)
+            {
+                return Err(Error::ForeignProgram {
+                    command: run.args.join(" "),
+                    architecture,
+                });
+            }
             let failure = Error::Process {
                 command: run.args.join(" "),
                 code: outcome.exit,
@@ -227,6 +241,10 @@ impl Parts {
             }
         }
     }
+}
+
+fn contains(data: &[u8], words: &[u8]) -> bool {
+    data.windows(words.len()).any(|window| window == words)
 }
 
 /// What exists only while the process runs.

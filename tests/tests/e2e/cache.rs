@@ -255,28 +255,3 @@ fn a_base_that_was_loaded_anew_under_its_name_is_a_change() {
     base("two");
     assert_eq!(lab.build(&context).rootfs().text("seen"), "two");
 }
-
-#[test]
-fn builds_are_the_same_to_the_byte_with_a_source_date() {
-    let context = Context::new(&[
-        (
-            "Dockerfile",
-            "FROM busybox\nCOPY f /d/f\nRUN mkdir /new && echo x > /new/x\n",
-        ),
-        ("f", "f"),
-    ]);
-    let build = |lab: &Lab| {
-        lab.build(&context)
-            .env("SOURCE_DATE_EPOCH", "1600000000")
-            .image()
-    };
-    let (one, two) = (build(&Lab::with_busybox()), build(&Lab::with_busybox()));
-    assert_eq!(one.digest, two.digest);
-    assert_eq!(one.config["created"], "2020-09-13T12:26:40Z");
-    assert!(
-        one.top()
-            .entries
-            .iter()
-            .all(|entry| entry.mtime <= 1_600_000_000)
-    );
-}

@@ -2,6 +2,7 @@
 //!
 //! One binary, because each one links for itself; a module for each thing that a person would look for.
 
+mod annotations;
 mod arguments;
 mod broken_inputs;
 mod cache;
@@ -12,6 +13,7 @@ mod contexts;
 mod copy;
 mod dockerfile_errors;
 mod fetch;
+mod git_logins;
 mod heredocs;
 mod image_diff;
 mod image_store;
@@ -19,6 +21,8 @@ mod interruptions;
 mod limits;
 mod outputs;
 mod peers;
+mod platforms;
+mod reproducible;
 mod run;
 mod run_mounts;
 mod stages;

@@ -80,7 +80,7 @@ pub fn error(text: &str) -> Error {
 }
 
 pub fn export(lowered: &Lowered) -> &Export {
-    match &lowered.graph.node(lowered.export).op {
+    match &lowered.graph.node(lowered.images[0].export).op {
         Op::Export(export) => export,
         other => panic!("the export is {other:?}"),
     }
@@ -104,7 +104,7 @@ pub fn history(lowered: &Lowered) -> Vec<&str> {
 pub fn labels(lowered: &Lowered) -> Vec<&str> {
     lowered
         .graph
-        .needed(&[lowered.export])
+        .needed(&[lowered.images[0].export])
         .into_iter()
         .map(|id| lowered.graph.node(id))
         .filter(|node| !matches!(node.op, Op::Diff(_) | Op::Export(_)))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use stromatekt_dockerfile::{Dockerfile, ImageConfigs, ImageRequest, Lowered, Lowering, lower};
 use stromatekt_engine::events::Events;
-use stromatekt_engine::{BuildRequest, Built, Engine};
+use stromatekt_engine::{BuildRequest, Built, Engine, PlatformExport};
 use stromatekt_graph::Origin;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ pub use crate::options::Args;
 use crate::output::print;
 use crate::progress::watch::Watch;
 use crate::result_files;
-use crate::settings::Settings;
+use crate::settings::{EPOCH, Settings};
 
 /// The build arg that keeps `.git` in a context that is a git repository.
 const KEEP_GIT_DIR: &str = "BUILDKIT_CONTEXT_KEEP_GIT_DIR";
@@ -61,7 +61,7 @@ pub async fn run(root: &Path, args: Args) -> Result<()> {
         result_files::write_metadata(path, &built)?;
     }
     if prints_id {
-        print(&format!("{}\n", built.image_id))?;
+        print(&format!("{}\n", built.id))?;
     }
     Ok(())
 }
@@ -75,14 +75,17 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    async fn build(&self, place: Place, settings: Settings) -> Result<Built> {
+    async fn build(&self, place: Place, mut settings: Settings) -> Result<Built> {
+        let secrets = settings.secrets.clone();
         let fetch = Fetch {
             root: self.root,
             events: self.events,
             cancel: self.cancel,
+            secrets: &secrets,
         };
-        let place = keep_git_dir(place, &settings);
+        let place = of_repository(place, &settings);
         let context = place.open(self.args.file.as_ref(), &fetch).await?;
+        settings.options.context_time = context.time();
         let dockerfile = context.dockerfile.parse()?;
         // Opened when it is known that there is something to do.
         let mut engine = None;
@@ -98,16 +101,21 @@ impl Work<'_> {
             };
             contexts.insert(name.clone(), local);
         }
+        let exports = lowered.images.into_iter().map(|image| PlatformExport {
+            node: image.export,
+            platform: image.platform,
+            source_date_epoch: image.source_date_epoch,
+        });
         let request = BuildRequest {
             graph: lowered.graph,
-            export: lowered.export,
+            exports: exports.collect(),
+            is_index: lowered.is_index,
             contexts,
             secrets: settings.secrets,
             ssh: settings.ssh,
             names: settings.names,
             outputs: settings.outputs,
             pull: self.args.pull,
-            source_date_epoch: lowered.source_date_epoch,
         };
         let engine = self.engine(&mut engine)?;
         let built = engine
@@ -213,14 +221,18 @@ impl Work<'_> {
     }
 }
 
-/// Where the build args ask for it, a repository as context keeps what git knows of it.
-fn keep_git_dir(place: Place, settings: &Settings) -> Place {
-    let asked = settings.options.build_args.get(KEEP_GIT_DIR);
+/// Where the build args ask for it, a repository as context keeps what git knows of it; and, as with BuildKit, its files have the time of
+/// the commit where the times of the image are asked for.
+fn of_repository(place: Place, settings: &Settings) -> Place {
+    let args = &settings.options.build_args;
+    let keeps = args
+        .get(KEEP_GIT_DIR)
+        .is_some_and(|text| crate::options::go_bool(text) == Ok(true));
+    let has_epoch = args.get(EPOCH).is_some_and(|epoch| !epoch.is_empty());
     match place {
-        Place::Git(mut git)
-            if asked.is_some_and(|text| crate::options::go_bool(text) == Ok(true)) =>
-        {
-            git.keep_git_dir = true;
+        Place::Git(mut git) => {
+            git.keep_git_dir |= keeps;
+            git.commit_time |= has_epoch;
             Place::Git(git)
         }
         place => place,

@@ -11,6 +11,7 @@ use clap::CommandFactory;
 use serde_json::json;
 use stromatekt_compare::{Image, Rules, compare};
 use stromatekt_engine::events;
+use stromatekt_executor::Secrets;
 use stromatekt_oci::Platform;
 use tokio_util::sync::CancellationToken;
 
@@ -247,6 +248,7 @@ impl<'a> Work<'a> {
             root: self.root,
             events: &events,
             cancel: &self.cancel,
+            secrets: &Secrets::default(),
         };
         let place = Place::find(&self.args.build.context).ok()?;
         let file = self.args.build.file.as_ref();
