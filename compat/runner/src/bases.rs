@@ -1,6 +1,6 @@
 //! The base images of cases: made once, and the same ones, to the byte, in docker and in stromatekt.
 //!
-//! `busybox`, `debian` and `debian-gcc` are root filesystems of `compat/lab/bases.sh`, which docker imports; `compat/NAME` is built by BuildKit
+//! `busybox`, `debian` and its kin are root filesystems of `compat/lab/bases.sh`, which docker imports; `compat/NAME` is built by BuildKit
 //! of `compat/bases/NAME`. Each is then saved from docker, and loaded into stromatekt's store from there. What has been made before is
 //! kept as long as what it was made of stays the same.
 
@@ -9,16 +9,25 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use nix::fcntl::{Flock, FlockArg};
 use stromatekt_oci::{Digest, HashingReader};
 
 use crate::case::Case;
+use crate::command;
 use crate::docker::Docker;
 use crate::error::{Error, Result};
+use crate::requirement;
 
 /// What `compat/lab/bases.sh` makes.
-const LAB: [&str; 3] = ["busybox", "debian", "debian-gcc"];
+const LAB: [&str; 5] = [
+    "busybox",
+    "debian",
+    "debian-gcc",
+    "debian-servers",
+    "debian-compilers",
+];
 
 /// Base images that are ready.
 #[derive(Debug)]
@@ -183,13 +192,8 @@ fn texts(folder: &Path) -> Result<String> {
 fn imported(name: &str, docker: &Docker, places: &Places) -> Result<String> {
     let tar = places.lab.join(name).with_extension("tar");
     if !tar.exists() {
-        return Err(Error::Base {
-            name: name.to_owned(),
-            hint: format!(
-                "`compat/lab/bases.sh` makes {}; `make setup` calls it",
-                tar.display()
-            ),
-        });
+        let mut make = Command::new(requirement::compat().join("lab/bases.sh"));
+        command::require(make.arg(&places.lab).arg(name), "makes a base image")?;
     }
     // The layer of an imported tar is that tar, so its diff_id tells whether the image is of this one.
     let diff_id = digest_of(&tar, places)?;
@@ -270,7 +274,7 @@ fn built(name: &str, docker: &Docker, places: &Places) -> Result<String> {
             docker.inside(&exchange).display()
         ))
         .arg(docker.inside(&copy));
-    let done = crate::command::require(&mut build, "builds a base image of compat/bases");
+    let done = command::require(&mut build, "builds a base image of compat/bases");
     fs::remove_dir_all(&copy).map_err(Error::file("remove", &copy))?;
     done?;
     // Loaded from the archive, so that its snapshots are what its layers say: the classic builder leaves mount points in those it makes.

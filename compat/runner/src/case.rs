@@ -1,5 +1,6 @@
 //! One case: a folder with a Dockerfile, what it is about, and what its `case.yaml` adds.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::definition::{Definition, Reference};
 use crate::error::{Error, Result};
 use crate::pattern;
+use crate::verdict::{Finding, Outcome, Verdict};
 
 /// The file beside the Dockerfile.
 pub const DEFINITION: &str = "case.yaml";
@@ -108,13 +110,14 @@ impl Case {
     }
 }
 
-/// All cases of a folder that match one of these patterns, or all where there is none; in the order of their names.
+/// All cases of a folder that match one of these patterns, or all where there is none; in the order of their names. One that is not
+/// sound must not keep the others from being run.
 ///
 /// # Errors
 ///
-/// A case is not sound, a folder cannot be read, or nothing matches.
-pub fn corpus(directory: &Path, patterns: &[String]) -> Result<Vec<Case>> {
-    let mut cases = Vec::new();
+/// A folder cannot be read, or nothing matches.
+pub fn corpus(directory: &Path, patterns: &[String]) -> Result<Corpus> {
+    let mut corpus = Corpus::default();
     for group in folders(directory)? {
         for name in folders(&directory.join(&group))? {
             let full = format!("{group}/{name}");
@@ -123,17 +126,44 @@ pub fn corpus(directory: &Path, patterns: &[String]) -> Result<Vec<Case>> {
                 pattern::matches(pattern, &full) || pattern.trim_end_matches('/') == group
             };
             if patterns.is_empty() || patterns.iter().any(wanted) {
-                cases.push(Case::load(&directory.join(&group).join(&name), &full)?);
+                match Case::load(&directory.join(&group).join(&name), &full) {
+                    Ok(case) => corpus.cases.push(case),
+                    Err(error) => corpus.unsound.push((full, error)),
+                }
             }
         }
     }
-    if cases.is_empty() {
+    if corpus.cases.is_empty() && corpus.unsound.is_empty() {
         return Err(Error::NoCases {
             path: directory.to_owned(),
             patterns: patterns.join(" "),
         });
     }
-    Ok(cases)
+    Ok(corpus)
+}
+
+/// What a folder of cases has.
+#[derive(Debug, Default)]
+pub struct Corpus {
+    /// The cases.
+    pub cases: Vec<Case>,
+    /// The names of those that are not sound, with what is wrong.
+    pub unsound: Vec<(String, Error)>,
+}
+
+impl Corpus {
+    /// Those that are not sound, as cases that failed.
+    #[must_use]
+    pub fn failures(&self) -> Vec<Verdict> {
+        let failed = |(name, error): &(String, Error)| Verdict {
+            name: name.clone(),
+            outcome: Outcome::Failed(vec![Finding::new(None, "case", error.to_string())]),
+            times: BTreeMap::new(),
+            accepted: Vec::new(),
+            noise: BTreeMap::new(),
+        };
+        self.unsound.iter().map(failed).collect()
+    }
 }
 
 fn folders(directory: &Path) -> Result<Vec<String>> {

@@ -1,7 +1,7 @@
 //! Where things are, and whether they may be missing.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Whether a docker must be there: where cases are not to be skipped (`STROMATEKT_REQUIRE_DOCKER`, or continuous integration's `CI`).
 #[must_use]
@@ -26,5 +26,6 @@ pub fn lab() -> PathBuf {
 /// `compat` in the checkout.
 #[must_use]
 pub fn compat() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+    let runner = Path::new(env!("CARGO_MANIFEST_DIR"));
+    runner.parent().unwrap_or(runner).to_owned()
 }

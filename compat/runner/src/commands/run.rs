@@ -62,9 +62,11 @@ pub fn run(args: Args) -> Result<ExitCode> {
         .corpus
         .clone()
         .unwrap_or_else(|| requirement::compat().join("cases"));
-    let cases = corpus(&folder, &args.cases)?;
+    let corpus = corpus(&folder, &args.cases)?;
+    let cases = &corpus.cases;
+    let unsound = corpus.failures();
     if args.list {
-        for case in &cases {
+        for case in cases {
             say(&format!("{}  {}", case.name, case.point));
         }
         return Ok(ExitCode::SUCCESS);
@@ -76,23 +78,27 @@ pub fn run(args: Args) -> Result<ExitCode> {
         against: args.against.clone(),
         keep: args.keep,
     };
+    for verdict in &unsound {
+        say(&verdict.lines());
+    }
     let stop = stop_on_signals();
     let laboratory = match Laboratory::open(options) {
         Ok(laboratory) => laboratory,
         Err(error @ Error::Docker { .. }) if !requirement::is_docker_required() => {
-            return Ok(skip(&cases, &error.to_string()));
+            skip(cases, &error.to_string());
+            return Ok(exit_code(unsound.len()));
         }
         Err(error) => return Err(error),
     };
-    laboratory.provide_bases(&cases)?;
+    laboratory.provide_bases(cases)?;
     let jobs = args.jobs.unwrap_or_else(default_jobs);
-    let verdicts = run_cases(&laboratory, &cases, jobs, stop, &|verdict| {
+    let verdicts = run_cases(&laboratory, cases, jobs, stop, &|verdict| {
         say(&verdict.lines())
     });
     if args.keep {
         say(&format!("kept: {}", laboratory.work().display()));
     }
-    let count = Count::of(&verdicts);
+    let count = Count::of(verdicts.iter().chain(&unsound));
     say(&count.to_string());
     if verdicts.len() < cases.len() {
         say(&format!(
@@ -101,9 +107,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
         ));
         return Ok(ExitCode::FAILURE);
     }
-    if let Some(path) = &args.report {
+    if let Some(path) = args.report.as_ref().filter(|_| unsound.is_empty()) {
         let report = Report {
-            cases: &cases,
+            cases,
             verdicts: &verdicts,
             versions: &laboratory.docker().versions,
             stromatekt: &laboratory.stromatekt().version,
@@ -114,14 +120,18 @@ pub fn run(args: Args) -> Result<ExitCode> {
             error,
         })?;
     }
-    Ok(if count.failed == 0 {
+    Ok(exit_code(count.failed))
+}
+
+fn exit_code(failed: usize) -> ExitCode {
+    if failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    })
+    }
 }
 
-fn skip(cases: &[Case], why: &str) -> ExitCode {
+fn skip(cases: &[Case], why: &str) {
     let verdicts: Vec<Verdict> = cases
         .iter()
         .map(|case| Verdict::skipped(case, why))
@@ -130,7 +140,6 @@ fn skip(cases: &[Case], why: &str) -> ExitCode {
         say(&verdict.lines());
     }
     say(&Count::of(&verdicts).to_string());
-    ExitCode::SUCCESS
 }
 
 /// The binary that cargo puts into the same directory.
