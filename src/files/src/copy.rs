@@ -1,6 +1,6 @@
 //! Copies into a tree, as BuildKit's file operation does (`solver/llbsolver/file`, `tonistiigi/fsutil/copy`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -97,8 +97,16 @@ pub fn copy(content: Content<'_>, copy: &Copy, into: &Root) -> Result<Copied> {
                 unstable: Default::default(),
             };
             let mut touched = BTreeSet::new();
+            let mut own = Own::default();
             for taken in &selection.taken {
-                copy_taken(&copier, taken, copy, &mut destination, &mut touched)?;
+                copy_taken(
+                    &copier,
+                    taken,
+                    copy,
+                    &mut destination,
+                    &mut own,
+                    &mut touched,
+                )?;
             }
             Ok(Copied {
                 touched,
@@ -144,11 +152,15 @@ fn copy_taken(
     taken: &Taken,
     copy: &Copy,
     destination: &mut Destination<'_>,
+    own: &mut Own,
     touched: &mut BTreeSet<PathBuf>,
 ) -> Result<()> {
     let stat = match &taken.content {
         TakenContent::Directory(folders) => {
             let target = destination.place(&taken.name, true)?;
+            if copy.link {
+                own.add(tree::entries(folders, &target))?;
+            }
             touched.extend(tree::places(folders, &target));
             return copier.directory(&taken.path, folders, &target, Top::Kept);
         }
@@ -175,9 +187,38 @@ fn copy_taken(
         }
     }
     let target = destination.place(&taken.name, false)?;
+    if copy.link {
+        own.add([(target.clone(), false)].into_iter())?;
+    }
     copier.single(taken, &item, &target)?;
     touched.insert(target);
     Ok(())
+}
+
+/// What one copy with `--link` has put into its layer. It replaces whatever is in the tree, but nothing of its own that is of another kind.
+#[derive(Default)]
+struct Own {
+    directories: HashSet<PathBuf>,
+    others: HashSet<PathBuf>,
+}
+
+impl Own {
+    /// Adds paths, and whether they are directories.
+    fn add(&mut self, entries: impl Iterator<Item = (PathBuf, bool)>) -> Result<()> {
+        for (path, is_dir) in entries {
+            if is_dir && self.others.contains(&path) {
+                return Err(Error::DirectoryOverFile { path });
+            }
+            if !is_dir && self.directories.contains(&path) {
+                return Err(Error::FileOverDirectory { path });
+            }
+            match is_dir {
+                true => self.directories.insert(path),
+                false => self.others.insert(path),
+            };
+        }
+        Ok(())
+    }
 }
 
 /// Makes a file with this name at the destination, and tells where that is.

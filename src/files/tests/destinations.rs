@@ -248,6 +248,28 @@ fn a_link_copy_comes_over_the_tree_without_a_look_at_it() {
                 Ok(&["e/ @700:5:5", "e/f=1"]),
             ),
             (&["a=1", "b=2"], "*", "/x", &["x/"], Ok(&["x=2"])),
+            // What it made itself it does not replace by something of another kind.
+            (
+                &["a=1", "d/a/f=2"],
+                "*",
+                "/x/",
+                &[],
+                Err("cannot copy to non-directory: /x/a"),
+            ),
+            (
+                &["d/z/f=2", "z=1"],
+                "*",
+                "/x/",
+                &[],
+                Err("cannot replace to directory /x/z with file"),
+            ),
+            (
+                &["a=1", "d/b=2"],
+                "*",
+                "/x/",
+                &["x/b/"],
+                Ok(&["x/", "x/a=1", "x/b=2"]),
+            ),
         ],
         |destination| Copy {
             link: true,
