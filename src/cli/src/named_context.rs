@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use stromatekt_dockerfile::{NamedContext, git_url};
+use stromatekt_oci::platform::Platform;
+use stromatekt_oci::reference::ImageReference;
 
 use crate::error::{Error, Result};
 
@@ -36,6 +38,21 @@ pub fn parse(value: &str) -> Result<Named> {
             "write it as NAME=DIRECTORY or NAME=docker-image://IMAGE",
         ));
     };
+    let (image, platform) = match name.split_once("::") {
+        Some((image, platform)) => (image, Some(platform)),
+        None => (name, None),
+    };
+    // As docker, which gives contexts the names of images.
+    if let Err(error) = image.parse::<ImageReference>() {
+        let reason = format!("invalid context name {image}: {error}");
+        return Err(refuse(
+            reason,
+            "names are those of stages and images, in lower case",
+        ));
+    }
+    if let Some(Err(error)) = platform.map(str::parse::<Platform>) {
+        return Err(refuse(error.to_string(), "write it as NAME::linux/arm64"));
+    }
     if matches!(name, "context" | "scratch") {
         let reason = format!("the name `{name}` has a meaning of its own");
         return Err(refuse(reason, "choose another name"));
@@ -70,6 +87,8 @@ fn find(at: &str) -> Result<Found, String> {
         NamedContext::Layout { path, selector }
     } else if let Some(target) = at.strip_prefix("target:") {
         NamedContext::Target(target.to_owned())
+    } else if at.starts_with("input:") {
+        return Err("an input is what another frontend hands over, and no command line can".into());
     } else if Path::new(at).is_dir() {
         return Ok(Found::Directory(at.into()));
     } else if let Some(git) = git_url::parse(at) {
@@ -141,6 +160,7 @@ mod tests {
             ),
             ("a=oci-layout:///l", "layout /l None"),
             ("a=target:build", "target build"),
+            ("a::linux/arm64=target:build", "target build"),
             (
                 "a=https://example.org/x.git#main",
                 "git https://example.org/x.git",
@@ -163,6 +183,9 @@ mod tests {
             ("a=/no/such/directory", "/no/such/directory"),
             ("a=/dev/null", "no directory"),
             ("a=docker-image://UPPER", "UPPER"),
+            ("UPPER=docker-image://x", "invalid context name UPPER"),
+            ("a::not/a/platform/x=docker-image://x", "a/platform"),
+            ("a=input:b", "input"),
         ] {
             let error = parse(value).unwrap_err().to_string();
             assert!(error.contains(said), "{value}: {error}");
