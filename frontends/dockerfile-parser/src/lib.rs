@@ -58,7 +58,7 @@ pub use instruction::{
 };
 pub use nearest::{distance, nearest};
 pub use span::{Span, Spanned, Word};
-pub use stages::{Dockerfile, Stage, parse, parse_instruction};
+pub use stages::{Dockerfile, Stage, parse, parse_instruction, parse_sound_part};
 pub use warning::{Warning, WarningKind};
 pub use word_error::WordError;
 pub use words::{Expander, Variables};

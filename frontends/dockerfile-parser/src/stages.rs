@@ -5,7 +5,7 @@ use crate::error::{Error, Problem};
 use crate::instruction::{From, Instruction, Kind};
 use crate::line_index::LineIndex;
 use crate::read::{Read, read};
-use crate::scan::Scanner;
+use crate::scan::{Raw, Scanner};
 use crate::span::Span;
 use crate::warning::Warning;
 
@@ -47,19 +47,52 @@ impl Dockerfile {
 /// # Errors
 /// When docker would refuse it, too, whatever it was built with. What depends on the values of variables is not looked at.
 pub fn parse(text: &str) -> Result<Dockerfile, Error> {
-    let mut directives = detect(text);
     let mut scanner = Scanner::new(text);
-    let mut global_args = Vec::new();
-    let mut stages: Vec<Stage> = Vec::new();
+    let mut read = Instructions::default();
     while let Some(raw) = scanner.instruction()? {
-        match (read(&raw)?, stages.last_mut()) {
-            (Read::From(from), _) => stages.push(Stage {
+        read.add(&raw)?;
+    }
+    let nothing = match (read.stages.is_empty(), read.global_args.is_empty()) {
+        (false, _) => None,
+        (true, true) => Some(Problem::NoInstruction),
+        (true, false) => Some(Problem::NoStage),
+    };
+    match nothing {
+        Some(problem) => Err(problem.at(Span::at(text.len()))),
+        None => Ok(read.dockerfile(scanner, text)),
+    }
+}
+
+/// What comes before the first instruction of a text that cannot be understood; stages may be missing. Nothing where it is not even
+/// known where instructions start and end.
+#[must_use]
+pub fn parse_sound_part(text: &str) -> Option<Dockerfile> {
+    let mut scanner = Scanner::new(text);
+    let mut read = Instructions::default();
+    let mut is_sound = true;
+    while let Some(raw) = scanner.instruction().ok()? {
+        is_sound = is_sound && read.add(&raw).is_ok();
+    }
+    Some(read.dockerfile(scanner, text))
+}
+
+/// The instructions of a text.
+#[derive(Default)]
+struct Instructions {
+    global_args: Vec<Instruction>,
+    stages: Vec<Stage>,
+}
+
+impl Instructions {
+    fn add(&mut self, raw: &Raw) -> Result<(), Error> {
+        match (read(raw)?, self.stages.last_mut()) {
+            (Read::From(from), _) => self.stages.push(Stage {
                 from,
                 instructions: Vec::new(),
             }),
             (Read::Instruction(instruction), Some(stage)) => stage.instructions.push(instruction),
             (Read::Instruction(instruction), None) if matches!(instruction.kind, Kind::Arg(_)) => {
-                global_args.push(instruction);
+                self.global_args.push(instruction);
             }
             (Read::Instruction(instruction), None) => {
                 return Err(Problem::BeforeFrom {
@@ -68,24 +101,21 @@ pub fn parse(text: &str) -> Result<Dockerfile, Error> {
                 .at(raw.split.keyword.span));
             }
         }
+        Ok(())
     }
-    directives.escape = scanner.escape();
-    let nothing = match (stages.is_empty(), global_args.is_empty()) {
-        (false, _) => None,
-        (true, true) => Some(Problem::NoInstruction),
-        (true, false) => Some(Problem::NoStage),
-    };
-    if let Some(problem) = nothing {
-        return Err(problem.at(Span::at(text.len())));
+
+    fn dockerfile(self, scanner: Scanner<'_>, text: &str) -> Dockerfile {
+        let mut directives = detect(text);
+        directives.escape = scanner.escape();
+        Dockerfile {
+            lines: LineIndex::new(text),
+            text: text.to_owned(),
+            directives,
+            global_args: self.global_args,
+            stages: self.stages,
+            warnings: scanner.warnings,
+        }
     }
-    Ok(Dockerfile {
-        lines: LineIndex::new(text),
-        text: text.to_owned(),
-        directives,
-        global_args,
-        stages,
-        warnings: scanner.warnings,
-    })
 }
 
 /// Reads a text that is a single instruction, as triggers of images are.

@@ -27,6 +27,7 @@ mod lower;
 mod lowered;
 mod mount;
 mod options;
+mod outline;
 mod paths;
 mod plan;
 mod ports;
@@ -38,13 +39,16 @@ mod run;
 mod signals;
 mod source;
 mod state;
+mod targets;
 
 pub use checks::{Checks, Rule, Violation};
 pub use error::{Error, Problem, Result};
 pub use lower::{bases, lower, lower_checked};
 pub use lowered::{ImageConfigs, ImageRequest, Lowered, LoweredImage, Lowering};
 pub use options::{Entitlement, NamedContext, NoCache, Options};
+pub use outline::{Credential, Outline, OutlineArg};
 pub use stromatekt_dockerfile_parser::{Dockerfile, Span, Warning, csv};
+pub use targets::{Target, targets};
 
 /// Reads a Dockerfile.
 ///
@@ -52,4 +56,10 @@ pub use stromatekt_dockerfile_parser::{Dockerfile, Span, Warning, csv};
 /// When docker would refuse it, too, whatever it was built with.
 pub fn parse(text: &str) -> Result<Dockerfile> {
     Ok(stromatekt_dockerfile_parser::parse(text)?)
+}
+
+/// What comes before the first error of a text that is no Dockerfile, where at least its instructions can be told apart.
+#[must_use]
+pub fn parse_sound_part(text: &str) -> Option<Dockerfile> {
+    stromatekt_dockerfile_parser::parse_sound_part(text)
 }

@@ -18,6 +18,7 @@ use crate::export;
 use crate::labels::uppercase_keyword;
 use crate::lowered::{ImageConfigs, ImageRequest, Lowered, LoweredImage, Lowering};
 use crate::options::Options;
+use crate::outline;
 use crate::paths;
 use crate::plan::{Plan, Stage, Step};
 use crate::reading;
@@ -173,6 +174,7 @@ impl Images<'_> {
             lowering.states[index] = Some(state);
         }
         checks.refuse()?;
+        checks.outline(self.dockerfile, &plan, &stages, &lowering.states)?;
         let target = lowering.states[plan.target]
             .take()
             .ok_or_else(|| Problem::Syntax(Syntax::NoStage).nowhere())?;
@@ -300,6 +302,10 @@ impl StageLowering<'_> {
                 copy::copy(self.builder, state, &request, from, marks)
             }
             Effect::Run(mut request) => {
+                let span = step.instruction.span;
+                stage
+                    .credentials
+                    .extend(outline::credentials(&request, span));
                 for ((_, tree), source) in request.mounts.iter_mut().zip(&step.from) {
                     if let Some(source) = source {
                         *tree = Some(self.tree(source, &step.instruction)?);

@@ -13,6 +13,7 @@ use crate::error::{Problem, Result};
 use crate::expand::Words;
 use crate::labels::Labels;
 use crate::options::Options;
+use crate::outline::Credential;
 use crate::source::{self, Source};
 use crate::{build_args, reading};
 
@@ -58,6 +59,8 @@ pub struct Stage<'a> {
     pub no_cache: bool,
     /// Whether the triggers of the base are among the steps already.
     pub has_triggers: bool,
+    /// The secrets and ssh agents of the steps that were carried out.
+    pub credentials: Vec<Credential>,
 }
 
 /// An instruction with the trees it takes files from.
@@ -192,6 +195,7 @@ impl<'a> Plan<'a> {
             steps: Vec::new(),
             labels: Labels::new(None, 0),
             has_triggers: false,
+            credentials: Vec::new(),
         })
     }
 

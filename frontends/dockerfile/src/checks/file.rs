@@ -10,6 +10,13 @@ use crate::source::{CONTEXT, SCRATCH};
 impl Checks<'_> {
     /// Looks at the whole text.
     pub(crate) fn file(&self, dockerfile: &Dockerfile) {
+        self.instructions(dockerfile);
+        self.stage_names(dockerfile);
+        self.casing(dockerfile);
+    }
+
+    /// Looks at instructions one by one.
+    pub(super) fn instructions(&self, dockerfile: &Dockerfile) {
         for warning in &dockerfile.warnings {
             match warning.kind {
                 WarningKind::EmptyContinuation => self.report(
@@ -31,8 +38,6 @@ impl Checks<'_> {
                 .iter()
                 .for_each(|instruction| self.alone(instruction));
         }
-        self.stage_names(dockerfile);
-        self.casing(dockerfile);
     }
 
     fn alone(&self, instruction: &Instruction) {

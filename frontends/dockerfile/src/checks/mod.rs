@@ -24,9 +24,13 @@ pub use rule::Rule;
 pub use settings::Settings;
 
 pub(crate) use instruction::Marks;
+pub(crate) use variables::Asked;
 
 use crate::error::{Problem, Result};
 use crate::options::Options;
+use crate::outline::{self, Outline};
+use crate::plan::{Plan, Stage};
+use crate::state::State;
 
 /// The build arg with settings, which stand in the place of those of the Dockerfile.
 const SETTINGS: &str = "BUILDKIT_DOCKERFILE_CHECK";
@@ -52,6 +56,8 @@ pub struct Checks<'a> {
     /// Whether the stages that the target does not need are lowered, too.
     pub(crate) all_stages: bool,
     found: RefCell<Vec<Violation>>,
+    wants_outline: bool,
+    outline: RefCell<Option<Outline>>,
 }
 
 impl<'a> Checks<'a> {
@@ -65,7 +71,17 @@ impl<'a> Checks<'a> {
             is_ignored: None,
             all_stages: false,
             found: RefCell::default(),
+            wants_outline: false,
+            outline: RefCell::default(),
         })
+    }
+
+    /// Whether the settings among the build args can be read.
+    ///
+    /// # Errors
+    /// When they cannot.
+    pub fn check_build_args(options: &Options) -> Result<()> {
+        given(options).map(drop)
     }
 
     /// Looks at what is copied, too.
@@ -90,6 +106,41 @@ impl<'a> Checks<'a> {
     #[must_use]
     pub fn found(&self) -> Vec<Violation> {
         self.found.borrow().clone()
+    }
+
+    /// Makes an outline of the target, too.
+    #[must_use]
+    pub fn with_outline(self) -> Self {
+        Self {
+            wants_outline: true,
+            ..self
+        }
+    }
+
+    /// The outline, once the Dockerfile is lowered.
+    #[must_use]
+    pub fn take_outline(&self) -> Option<Outline> {
+        self.outline.borrow_mut().take()
+    }
+
+    /// Makes the outline of a plan that was carried out, where it is wanted.
+    pub(crate) fn outline(
+        &self,
+        dockerfile: &Dockerfile,
+        plan: &Plan<'_>,
+        stages: &[Stage<'_>],
+        states: &[Option<State>],
+    ) -> Result<()> {
+        if self.wants_outline {
+            let made = outline::outline(dockerfile, plan, stages, states)?;
+            self.outline.replace(Some(made));
+        }
+        Ok(())
+    }
+
+    /// Looks at what comes before the first error of a text that is no Dockerfile, as far as that can be read.
+    pub fn sound_part(&self, part: &Dockerfile) {
+        self.instructions(part);
     }
 
     /// Adds a violation, unless its rule is not looked at.
@@ -123,16 +174,24 @@ impl<'a> Checks<'a> {
     }
 }
 
+/// The settings among the build args, where there are some.
+fn given(options: &Options) -> Result<Option<Settings>> {
+    let Some(text) = options.build_args.get(SETTINGS) else {
+        return Ok(None);
+    };
+    Settings::parse(text).map(Some).map_err(|reason| {
+        Problem::BuildArg {
+            name: SETTINGS.to_owned(),
+            reason,
+            help: Problem::SETTINGS_HELP.to_owned(),
+        }
+        .nowhere()
+    })
+}
+
 fn settings(dockerfile: &Dockerfile, options: &Options) -> Result<Settings> {
-    if let Some(given) = options.build_args.get(SETTINGS) {
-        return Settings::parse(given).map_err(|reason| {
-            Problem::BuildArg {
-                name: SETTINGS.to_owned(),
-                reason,
-                help: Problem::SETTINGS_HELP.to_owned(),
-            }
-            .nowhere()
-        });
+    if let Some(given) = given(options)? {
+        return Ok(given);
     }
     match &dockerfile.directives.check {
         Some(directive) => Settings::parse(&directive.value)

@@ -46,7 +46,7 @@ impl Variables for Asked<'_> {
             &self.unset
         };
         let mut names = names.borrow_mut();
-        if !name.is_empty() && !names.iter().any(|known| known == name) {
+        if !names.iter().any(|known| known == name) {
             names.push(name.to_owned());
         }
         value
