@@ -14,7 +14,7 @@ use stromatekt_compat::run::default_jobs;
 use stromatekt_compat::stromatekt::Stromatekt;
 use stromatekt_compat::{Error, Result, requirement};
 
-use super::run::{beside, say};
+use super::run::{beside, say, stop_on_signals};
 
 /// What to try.
 #[derive(Debug, clap::Args)]
@@ -58,6 +58,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     for directory in [&own, &work] {
         fs::create_dir_all(directory).map_err(file("make", directory))?;
     }
+    let stop = stop_on_signals();
     let binary = args.stromatekt.unwrap_or_else(beside);
     let places = Places {
         lab,
@@ -80,7 +81,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         out: args.out,
     };
     let started = Instant::now();
-    let ended = fuzz(&pair, &plan, &|line| say(line));
+    let ended = fuzz(&pair, &plan, stop, &|line| say(line));
     pair.stromatekt.unmount();
     pair.docker.tidy();
     for directory in [&own, &work] {

@@ -151,7 +151,7 @@ pub(crate) fn beside() -> PathBuf {
 }
 
 /// From now on, an interrupt lets the cases that run end, and begins no more; what was started is cleaned up after.
-fn stop_on_signals() -> &'static AtomicBool {
+pub(crate) fn stop_on_signals() -> &'static AtomicBool {
     static STOP: AtomicBool = AtomicBool::new(false);
     let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
     // Blocked before other threads begin, which inherit it; children do not.

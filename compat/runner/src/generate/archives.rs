@@ -177,6 +177,13 @@ fn begin(r: &mut Random, case: &mut Case) {
     if r.chance(25) {
         case.file("plain.tar", "no archive\n");
     }
+    if r.chance(10) {
+        case.file("sparse.tar", "");
+        case.setup.push(
+            "truncate -s 2000000 holes; printf end >> holes; tar -S -cf sparse.tar holes; rm holes"
+                .to_owned(),
+        );
+    }
     let base = r.text(&["busybox", "busybox", "busybox", "scratch"]);
     case.push(Instruction::new("FROM", [base]));
     if base == "busybox" && r.chance(60) {
@@ -364,4 +371,38 @@ fn probe(r: &mut Random, case: &mut Case) {
         add = add.flag(r.text(&["--unpack", "--unpack=false", "--unpack=true"]));
     }
     case.push(add);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn archives_have_the_names_that_were_asked_for() {
+        let member = |name: &str, kind: Kind| Member {
+            name: name.to_owned(),
+            kind,
+            mode: 0o644,
+            owner: (0, 0),
+            mtime: 1,
+            xattrs: vec![("user.k".to_owned(), "v".to_owned())],
+        };
+        let long = "long-name-".repeat(15);
+        let written = bytes(&[
+            member("../out", Kind::File("text".to_owned())),
+            member("/abs", Kind::Link(long.clone())),
+            member(&long, Kind::Directory),
+        ])
+        .expect("it is written to memory");
+        let mut archive = tar::Archive::new(&written[..]);
+        let names: Vec<_> = archive
+            .entries()
+            .expect("it is an archive")
+            .map(|entry| {
+                String::from_utf8(entry.expect("it is sound").path_bytes().into_owned())
+                    .expect("it is text")
+            })
+            .collect();
+        assert_eq!(names, ["../out", "/abs", &long]);
+    }
 }

@@ -42,7 +42,7 @@ pub fn tree(r: &mut Random, case: &mut Case, size: usize, odd: usize) {
             0 | 1 => Entry::Link(link(r, case, &path)),
             2 => {
                 if !is_used(case, &path) {
-                    case.setup.push(format!("mkdir -p {}", shell_word(&path)));
+                    case.setup.push(made(&path));
                 }
                 continue;
             }
@@ -108,14 +108,18 @@ fn blocked(case: &Case, path: &str) -> bool {
 
 fn is_used(case: &Case, path: &str) -> bool {
     let below = format!("{path}/");
-    let made = format!("mkdir -p {}", shell_word(path));
-    let made_below = format!("mkdir -p {}", shell_word(&below).trim_end_matches('\''));
+    let below_made = made(&below);
     case.files.contains_key(path)
         || case.files.keys().any(|used| used.starts_with(&below))
         || case
             .setup
             .iter()
-            .any(|line| *line == made || line.starts_with(&made_below))
+            .any(|line| *line == made(path) || line.starts_with(below_made.trim_end_matches('\'')))
+}
+
+/// The line that makes an empty directory.
+fn made(path: &str) -> String {
+    format!("mkdir -p {}", shell_word(&format!("./{path}")))
 }
 
 /// Modes, owners, times, hard links, pipes, of what is in the context.

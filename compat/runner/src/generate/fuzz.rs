@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -47,11 +47,16 @@ pub struct Summary {
     pub builds: AtomicUsize,
 }
 
-/// Tries all of the plan; `tell` gets a line for each difference.
+/// Tries all of the plan until it is to stop; `tell` gets a line for each difference.
 ///
 /// # Errors
 /// When a builder cannot be started, or a case not written.
-pub fn fuzz(pair: &Pair, plan: &Plan, tell: &(dyn Fn(&str) + Sync)) -> Result<Summary> {
+pub fn fuzz(
+    pair: &Pair,
+    plan: &Plan,
+    stop: &AtomicBool,
+    tell: &(dyn Fn(&str) + Sync),
+) -> Result<Summary> {
     let next = AtomicU64::new(plan.seed);
     let summary = Summary::default();
     let known: Mutex<BTreeSet<String>> = Mutex::default();
@@ -63,7 +68,7 @@ pub fn fuzz(pair: &Pair, plan: &Plan, tell: &(dyn Fn(&str) + Sync)) -> Result<Su
                 scope.spawn(move || {
                     loop {
                         let seed = next.fetch_add(1, Ordering::Relaxed);
-                        if seed >= plan.seed + plan.count {
+                        if seed >= plan.seed + plan.count || stop.load(Ordering::Relaxed) {
                             return Ok(());
                         }
                         if plan
@@ -99,9 +104,10 @@ fn one(
 ) -> Result<()> {
     let mut case = generate(seed);
     if pair.frontend.is_none() {
-        // Today's docker does not know it without the newest frontend.
+        // Today's docker does not know them without the newest frontend.
         for one in &mut case.instructions {
-            one.flags.retain(|flag| !flag.starts_with("--parents"));
+            one.flags
+                .retain(|flag| !flag.starts_with("--parents") && !flag.starts_with("--security"));
         }
     }
     let mut repairs = 0;

@@ -2,7 +2,7 @@
 
 use stromatekt_compare::{Difference, Kind};
 
-use super::model::Case;
+use super::model::{Case, Instruction};
 
 /// Why a difference is expected, if it is.
 #[must_use]
@@ -32,6 +32,38 @@ pub fn reason(
     }
 }
 
+/// Whether the newest BuildKit refuses what the one in docker takes: sources of `--parents` without wildcards that are not there.
+#[must_use]
+pub fn is_refused_by_newest(instruction: &Instruction, error: &str) -> bool {
+    error.ends_with(": not found")
+        && instruction
+            .flags
+            .iter()
+            .any(|flag| flag.starts_with("--parents"))
+}
+
+/// Whether docker misses what is in the context, since it gets only what is copied: the directory of a pattern that matches nothing, and names
+/// with spaces at their ends, which it takes off, or with an exclamation mark, which is an exception to it.
+#[must_use]
+pub fn is_not_transferred(instruction: &Instruction, error: &str) -> bool {
+    if instruction
+        .flags
+        .iter()
+        .any(|flag| flag.starts_with("--from="))
+    {
+        return false;
+    }
+    let directory = error
+        .rsplit_once("lstat /")
+        .and_then(|(_, rest)| rest.strip_suffix(": no such file or directory"));
+    let is_pattern = |word: &String| word.contains(['*', '?', '[']);
+    let name = error
+        .strip_suffix("\": not found")
+        .and_then(|rest| rest.rsplit_once("\"/"));
+    directory.is_some() && instruction.arguments.iter().any(is_pattern)
+        || name.is_some_and(|(_, name)| name.trim() != name || name.starts_with('!'))
+}
+
 /// Whether the right mode is one of a `--chmod`, and the left one is what umask 022 leaves of it.
 fn is_of_umask(case: &Case, left: &str, right: &str) -> bool {
     let octal = |text: &str| u32::from_str_radix(text, 8).ok();
@@ -53,7 +85,6 @@ fn of_healthcheck(created_by: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::Instruction;
     use super::*;
 
     #[test]

@@ -55,6 +55,9 @@ pub fn minimize(case: &Case, mut differs: impl FnMut(&Case) -> bool) -> Case {
         }
         members(&mut best, &mut differs);
         lines(&mut best, &mut differs);
+        let mut smaller = best.clone();
+        smaller.carriage_returns = false;
+        take(&mut best, smaller, &mut differs);
         if best == before {
             return best;
         }

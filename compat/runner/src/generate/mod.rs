@@ -67,6 +67,7 @@ pub fn generate(seed: u64) -> Case {
     for _ in 0..r.between(3, 9) {
         (theme.probe)(&mut r, &mut case);
     }
+    case.carriage_returns = r.chance(2);
     if r.chance(20) {
         wrong::spoil(&mut r, &mut case);
     }
@@ -77,4 +78,56 @@ pub fn generate(seed: u64) -> Case {
 #[must_use]
 pub fn theme(seed: u64) -> &'static str {
     Random::new(seed).weighted(&THEMES).name
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_seed_is_a_case() {
+        for seed in 0..200 {
+            assert_eq!(generate(seed), generate(seed), "{seed}");
+        }
+        assert_ne!(generate(1).instructions, generate(2).instructions);
+    }
+
+    #[test]
+    fn all_themes_come() {
+        let come: BTreeSet<&str> = (0..200).map(theme).collect();
+        assert_eq!(come, themes().collect());
+    }
+
+    #[test]
+    fn what_is_wrong_is_rare_and_most_cases_parse() {
+        let (mut wrong, mut parsed) = (0, 0);
+        for seed in 0..300 {
+            let case = generate(seed);
+            if case.outcome == Outcome::Failure {
+                wrong += 1;
+            } else if stromatekt_dockerfile_parser::parse(&case.dockerfile()).is_ok() {
+                parsed += 1;
+            }
+        }
+        assert!((30..90).contains(&wrong), "{wrong} are wrong");
+        assert!(parsed * 100 > (300 - wrong) * 85, "{parsed} are parsed");
+    }
+
+    #[test]
+    fn a_case_is_a_folder_that_the_corpus_takes() {
+        let folder = tempfile::tempdir().expect("there is room");
+        for seed in 0..60 {
+            let case = generate(seed);
+            let path = folder.path().join(&case.name);
+            case.write(&path).expect("it is writable");
+            let read = crate::Case::load(&path, &case.name).expect("it is sound");
+            assert_eq!(read.point, case.point);
+            assert_eq!(
+                read.definition.setup.unwrap_or_default().trim_end(),
+                case.script()
+            );
+        }
+    }
 }

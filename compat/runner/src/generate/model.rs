@@ -128,6 +128,8 @@ pub struct Case {
     pub directives: Vec<String>,
     /// The Dockerfile.
     pub instructions: Vec<Instruction>,
+    /// Whether its lines end as on Windows.
+    pub carriage_returns: bool,
     /// The context.
     pub files: BTreeMap<String, Entry>,
     /// Lines of shell that make what a folder of files cannot hold.
@@ -149,6 +151,7 @@ impl Case {
             point: String::new(),
             directives: Vec::new(),
             instructions: Vec::new(),
+            carriage_returns: false,
             files: BTreeMap::new(),
             setup: Vec::new(),
             args: Vec::new(),
@@ -184,6 +187,9 @@ impl Case {
         let mut text = self.head();
         for instruction in &self.instructions {
             text.push_str(&instruction.text());
+        }
+        if self.carriage_returns {
+            text = text.replace('\n', "\r\n");
         }
         text
     }
@@ -275,4 +281,31 @@ pub fn quoted(text: &str) -> String {
 #[must_use]
 pub fn shell_word(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_lead_to_instructions() {
+        let mut case = Case::new("x".to_owned());
+        case.directives.push("# escape=`".to_owned());
+        case.point = "A point.".to_owned();
+        case.push(Instruction::new("FROM", ["a"]));
+        let mut run = Instruction::new("RUN", ["<<EOF"]);
+        run.heredocs
+            .push((vec!["one".to_owned()], "EOF".to_owned()));
+        case.push(run);
+        case.push(Instruction::json(
+            "CMD",
+            &["q\"".to_owned(), "b".to_owned()],
+        ));
+        assert_eq!(
+            case.dockerfile(),
+            "# escape=`\n# A point.\nFROM a\nRUN <<EOF\none\nEOF\nCMD [\"q\\\"\", \"b\"]\n"
+        );
+        let found: Vec<_> = (3..=8).map(|line| case.instruction_at(line)).collect();
+        assert_eq!(found, [Some(0), Some(1), Some(1), Some(1), Some(2), None]);
+    }
 }

@@ -17,10 +17,12 @@ use crate::error::{Error, Result};
 use crate::private_copy;
 use crate::stromatekt::Stromatekt;
 
+/// Where the plug-in is in docker's chroot.
+const BUILDX: &str = "/usr/libexec/docker/cli-plugins/docker-buildx";
 /// No case needs longer.
 const LIMIT: Duration = Duration::from_secs(120);
 /// Mistakes of a case that are told apart.
-const MISTAKES: usize = 3;
+const MISTAKES: usize = 8;
 /// All times that cases set are earlier, all that builds set by themselves are later: 2024-01-01.
 const NEWER: u64 = 1_704_067_200;
 
@@ -67,66 +69,37 @@ impl Pair {
     /// # Errors
     /// When a builder cannot be started or the case cannot be written.
     pub fn judge(&self, case: &Case, slot: &str) -> Result<Verdict> {
-        self.judge_deep(case, slot, MISTAKES)
-    }
-
-    /// Steps run at the same time, so of several mistakes each builder may name another first: then the case without the one and the case
-    /// without the other must be refused alike.
-    fn judge_deep(&self, case: &Case, slot: &str, mistakes: usize) -> Result<Verdict> {
-        let attempt = match self.attempt(case, slot)? {
-            Ok(attempt) => attempt,
-            Err(unfit) => return Ok(Verdict::Unfit(unfit)),
-        };
-        let (Some(left), Some(right)) = (attempt.left, attempt.right) else {
-            return Ok(attempt.verdict);
-        };
-        if left == right || mistakes == 0 {
-            return Ok(attempt.verdict);
-        }
-        for dropped in [left, right] {
-            let other = without(case, dropped);
-            if !matches!(
-                self.judge_deep(&other, slot, mistakes - 1)?,
-                Verdict::Refused(_)
-            ) {
-                return Ok(attempt.verdict);
-            }
-        }
-        Ok(Verdict::Refused(Some(left)))
-    }
-
-    fn attempt(&self, case: &Case, slot: &str) -> Result<std::result::Result<Attempt, String>> {
         let place = self.work.join(slot);
-        let remove = |path: &Path| match std::fs::remove_dir_all(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::file("remove", path)(error))
-            }
-            _ => Ok(()),
-        };
-        remove(&place)?;
-        std::fs::create_dir_all(&place).map_err(Error::file("make", &place))?;
-        let (folder, copy) = (place.join("case"), place.join("copy"));
-        case.write(&folder).map_err(Error::file("write", &folder))?;
-        private_copy::make(&folder, &copy)?;
-        let script = case.script();
-        if !script.is_empty()
-            && let Err(Error::Command { output, .. }) =
-                private_copy::set_up(&copy, &script, &BTreeMap::new())
-        {
-            return Ok(Err(output));
+        if let Some(unfit) = prepare(case, &place)? {
+            return Ok(Verdict::Unfit(unfit));
         }
         let left = self.by_docker(case, &place)?;
         let right = self.by_stromatekt(case, &place)?;
         let attempt = self.weigh(case, &place, &left, &right);
+        let is_apart = matches!(attempt.verdict, Verdict::Different(_));
+        let verdict = match (attempt.left, attempt.right) {
+            (Some(left), Some(right)) if is_apart => {
+                let docker = |case: &Case| Ok(docker_blames(case, &self.by_docker(case, &place)?));
+                let stromatekt =
+                    |case: &Case| Ok(stromatekt_blames(case, &self.by_stromatekt(case, &place)?));
+                // Steps run at the same time, so of several mistakes each builder may name another first.
+                if finds(case, left, &place, stromatekt)? && finds(case, right, &place, docker)? {
+                    Verdict::Refused(Some(left))
+                } else {
+                    attempt.verdict
+                }
+            }
+            _ => attempt.verdict,
+        };
         remove(&place)?;
-        Ok(Ok(attempt))
+        Ok(verdict)
     }
 
     fn by_docker(&self, case: &Case, place: &Path) -> Result<Done> {
         let copy = self.docker.inside(&place.join("copy"));
-        let mut build = self.docker.program("docker");
+        // Without docker's own program, which looks at all its plug-ins first: with thousands of builds that counts.
+        let mut build = self.docker.program(BUILDX);
         build.args([
-            "buildx",
             "build",
             "--progress=plain",
             "--provenance=false",
@@ -156,14 +129,11 @@ impl Pair {
     }
 
     fn weigh(&self, case: &Case, place: &Path, left: &Done, right: &Done) -> Attempt {
-        let blamed = |lines: Option<&Lines>| {
-            lines.and_then(|lines| case.instruction_at(*lines.start() as usize))
-        };
         let lines = (
             blame::buildkit(&left.stderr),
             blame::stromatekt(&right.stderr),
         );
-        let (left_at, right_at) = (blamed(lines.0.as_ref()), blamed(lines.1.as_ref()));
+        let (left_at, right_at) = (at(case, lines.0.clone()), at(case, lines.1.clone()));
         let different =
             |kind: String, lines: Vec<String>| Verdict::Different(Found { kind, lines });
         let verdict = match (left.success, right.success) {
@@ -198,6 +168,13 @@ impl Pair {
                     Verdict::Refused(left_at.or(right_at))
                 }
             }
+            (true, false)
+                if right_at.is_some_and(|at| {
+                    known::is_refused_by_newest(&case.instructions[at], &last_error(&right.stderr))
+                }) =>
+            {
+                Verdict::Refused(right_at)
+            }
             (true, false) => different(
                 format!(
                     "only stromatekt fails: {}",
@@ -205,6 +182,13 @@ impl Pair {
                 ),
                 vec![format!("only stromatekt fails: {}", right.tail())],
             ),
+            (false, true)
+                if left_at.is_some_and(|at| {
+                    known::is_not_transferred(&case.instructions[at], &last_error(&left.stderr))
+                }) =>
+            {
+                Verdict::Refused(left_at)
+            }
             (false, true) => different(
                 format!("only docker fails: {}", gist(&last_error(&left.stderr))),
                 vec![format!("only docker fails: {}", left.tail())],
@@ -272,6 +256,71 @@ struct Attempt {
     /// The one that stromatekt blames.
     right: Option<usize>,
     verdict: Verdict,
+}
+
+/// Puts a case where builders find it; what its setup says where that fails.
+fn prepare(case: &Case, place: &Path) -> Result<Option<String>> {
+    remove(place)?;
+    std::fs::create_dir_all(place).map_err(Error::file("make", place))?;
+    let (folder, copy) = (place.join("case"), place.join("copy"));
+    case.write(&folder).map_err(Error::file("write", &folder))?;
+    private_copy::make(&folder, &copy)?;
+    let script = case.script();
+    if !script.is_empty()
+        && let Err(Error::Command { output, .. }) =
+            private_copy::set_up(&copy, &script, &BTreeMap::new())
+    {
+        return Ok(Some(output));
+    }
+    Ok(None)
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::file("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a builder blames an instruction once those that it blames before are left out.
+fn finds(
+    case: &Case,
+    culprit: usize,
+    place: &Path,
+    blamed: impl Fn(&Case) -> Result<Option<usize>>,
+) -> Result<bool> {
+    let (mut case, mut culprit) = (case.clone(), culprit);
+    for _ in 0..MISTAKES {
+        if prepare(&case, place)?.is_some() {
+            return Ok(false);
+        }
+        match blamed(&case)? {
+            Some(at) if at == culprit => return Ok(true),
+            Some(at) => {
+                let before = case.instructions.len();
+                case = without(&case, at);
+                if at < culprit {
+                    culprit -= before - case.instructions.len();
+                }
+            }
+            None => return Ok(false),
+        }
+    }
+    Ok(false)
+}
+
+fn docker_blames(case: &Case, done: &Done) -> Option<usize> {
+    at(case, blame::buildkit(&done.stderr)).filter(|_| !done.success)
+}
+
+fn stromatekt_blames(case: &Case, done: &Done) -> Option<usize> {
+    at(case, blame::stromatekt(&done.stderr)).filter(|_| !done.success)
+}
+
+fn at(case: &Case, lines: Option<Lines>) -> Option<usize> {
+    lines.and_then(|lines| case.instruction_at(*lines.start() as usize))
 }
 
 /// The case without an instruction; a stage begins all the same, with nothing.
