@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 pub mod build;
+pub mod call;
 pub mod compat;
 pub mod image_diff;
 pub mod image_inspect;

@@ -1,5 +1,6 @@
 //! CONTEXT and `--file`: where the Dockerfile's text and the files of a build come from.
 
+use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -44,6 +45,8 @@ pub struct Context {
     ignore_files: Vec<PathBuf>,
     /// Whose they are.
     owners: Owners,
+    /// The patterns, once they were read.
+    rules: OnceCell<Option<IgnoreRules>>,
     /// What is removed in the end.
     unpacked: Option<Unpacked>,
 }
@@ -146,6 +149,7 @@ impl Place {
             directory,
             ignore_files,
             owners: Owners::Root,
+            rules: OnceCell::new(),
             unpacked: None,
         })
     }
@@ -209,18 +213,32 @@ impl Context {
             directory: unpacked.path().to_owned(),
             ignore_files: Vec::new(),
             owners: Owners::Root,
+            rules: OnceCell::new(),
             unpacked: Some(unpacked),
         }
     }
 
-    /// The files, without those that the ignore file hides. It is read now.
+    /// The patterns of the ignore file, where there is one with some. It is read once.
+    ///
+    /// # Errors
+    /// When the ignore file cannot be read or understood.
+    pub fn rules(&self, fetch: &Fetch<'_>) -> Result<Option<&IgnoreRules>> {
+        if let Some(rules) = self.rules.get() {
+            return Ok(rules.as_ref());
+        }
+        let rules = ignore(&self.ignore_files, fetch)?;
+        Ok(self.rules.get_or_init(|| rules).as_ref())
+    }
+
+    /// The files, without those that the ignore file hides.
     ///
     /// # Errors
     /// When the ignore file cannot be read or understood.
     pub fn local(&self, fetch: &Fetch<'_>) -> Result<LocalContext> {
+        let rules = self.rules(fetch)?.cloned();
         Ok(LocalContext {
             path: self.directory.clone(),
-            ignore: ignore(&self.ignore_files, fetch)?,
+            ignore: rules.map(filter),
             owners: self.owners,
         })
     }
@@ -233,12 +251,16 @@ impl Context {
 pub fn named(directory: &Path, fetch: &Fetch<'_>) -> Result<LocalContext> {
     Ok(LocalContext {
         path: directory.to_owned(),
-        ignore: ignore(&[directory.join(IGNORE_FILE)], fetch)?,
+        ignore: ignore(&[directory.join(IGNORE_FILE)], fetch)?.map(filter),
         owners: Owners::Root,
     })
 }
 
-fn ignore(files: &[PathBuf], fetch: &Fetch<'_>) -> Result<Option<Arc<dyn IgnoreFilter>>> {
+fn filter(rules: IgnoreRules) -> Arc<dyn IgnoreFilter> {
+    Arc::new(rules)
+}
+
+fn ignore(files: &[PathBuf], fetch: &Fetch<'_>) -> Result<Option<IgnoreRules>> {
     for path in files {
         let text = match fs::read(path) {
             Ok(text) => text,
@@ -258,7 +280,7 @@ fn ignore(files: &[PathBuf], fetch: &Fetch<'_>) -> Result<Option<Arc<dyn IgnoreF
                 source,
             }
         })?;
-        return Ok((!rules.is_empty()).then(|| Arc::new(rules) as Arc<dyn IgnoreFilter>));
+        return Ok((!rules.is_empty()).then_some(rules));
     }
     Ok(None)
 }

@@ -121,6 +121,15 @@ pub enum Error {
     /// Several things went wrong, each by itself.
     #[error("{} errors", .0.len())]
     Several(Vec<Error>),
+    /// The Dockerfile does not follow rules, which was told.
+    #[error("the Dockerfile does not follow all rules")]
+    Violations,
+    /// A result cannot be written as JSON.
+    #[error("cannot write the result as JSON: {source}")]
+    Json {
+        /// Why not.
+        source: serde_json::Error,
+    },
     /// Images are not the same, which was told already.
     #[error("the images differ")]
     Different,
@@ -216,6 +225,8 @@ impl Error {
             | Self::File { .. }
             | Self::Executor(_)
             | Self::Several(_)
+            | Self::Violations
+            | Self::Json { .. }
             | Self::Interrupted
             | Self::BrokenPipe => None,
         }
@@ -240,6 +251,31 @@ impl Error {
             action,
             path,
             source,
+        }
+    }
+
+    /// For `map_err`: a result is no JSON.
+    pub fn json(source: serde_json::Error) -> Self {
+        Self::Json { source }
+    }
+
+    /// The lines of the Dockerfile that it is about, counted from 1.
+    pub fn lines(&self) -> Option<(u32, u32)> {
+        match self {
+            Self::Dockerfile {
+                text,
+                span: Some(span),
+                ..
+            } => {
+                let line = |end: usize| {
+                    let breaks = text.text.bytes().take(end).filter(|byte| *byte == b'\n');
+                    u32::try_from(breaks.count() + 1).unwrap_or(u32::MAX)
+                };
+                let last = span.end.saturating_sub(1).max(span.start);
+                Some((line(span.start), line(last)))
+            }
+            Self::Build(failed) => failed.lines,
+            _ => None,
         }
     }
 

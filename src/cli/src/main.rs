@@ -1,6 +1,8 @@
 //! `stromatekt`, the command: parses the command line, runs the verb, reports what went wrong.
 
 mod annotations;
+mod call_options;
+mod call_result;
 mod cli;
 mod commands;
 mod compat;

@@ -11,6 +11,7 @@ use stromatekt_oci::platform::Platform;
 use stromatekt_oci::reference::ImageReference;
 
 use crate::limits;
+use crate::call_options::CallArgs;
 use crate::progress::Mode;
 use crate::unsupported::Unsupported;
 
@@ -108,6 +109,9 @@ pub struct Args {
     /// What bounds steps.
     #[command(flatten)]
     pub limits: limits::LimitArgs,
+    /// What else than a build is asked for.
+    #[command(flatten)]
+    pub call: CallArgs,
     /// What docker has and this has not.
     #[command(flatten)]
     pub unsupported: Unsupported,

@@ -25,7 +25,7 @@ pub fn report(error: &Error) -> ExitCode {
 /// The text of the report; with colours and drawn lines where it is `fancy`.
 fn render(error: &Error, fancy: bool) -> String {
     match error {
-        Error::BrokenPipe | Error::Different => String::new(),
+        Error::BrokenPipe | Error::Violations | Error::Different => String::new(),
         Error::NotCompared(error) => render(error, fancy),
         Error::Several(errors) => errors.iter().map(|error| render(error, fancy)).collect(),
         Error::Dockerfile {

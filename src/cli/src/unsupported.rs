@@ -62,15 +62,6 @@ const FOREIGN: &[Foreign] = &[
         "builder",
         "there is no daemon and no builder to choose: leave it out",
     ),
-    Foreign {
-        harmless: &["build"],
-        ..valued("call", "only builds can be asked for")
-    },
-    switch(
-        "check",
-        OFF,
-        "there are no lint rules: a build tells what is wrong with the Dockerfile",
-    ),
     valued("policy", LEAVE_OUT),
     Foreign {
         letter: Some('D'),
@@ -212,7 +203,6 @@ mod tests {
             &["--provenance=false", "--sbom=false", "."][..],
             &["--rm", "."],
             &["--rm=true", "--force-rm", "."],
-            &["--call", "build", "."],
             &["--squash=false"],
             &[],
         ] {

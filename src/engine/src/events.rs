@@ -90,12 +90,20 @@ pub enum Event {
         outcome: Outcome,
     },
     /// Something that the person who builds should know, and that does not stop the build.
-    Warning {
-        /// One sentence.
-        message: String,
-        /// The text it is about.
-        origin: Option<Origin>,
-    },
+    Warning(Warning),
+}
+
+/// Something that the person who builds should know, and that does not stop the build.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Warning {
+    /// One sentence.
+    pub message: String,
+    /// What is behind it; empty where there is no more to say.
+    pub detail: String,
+    /// A page about it.
+    pub url: Option<String>,
+    /// The text it is about.
+    pub origin: Option<Origin>,
 }
 
 /// Where events go. Clones send to the same receiver; nobody listening is fine.
@@ -142,11 +150,8 @@ impl Events {
     }
 
     /// Sends a warning.
-    pub fn warn(&self, message: impl Into<String>, origin: Option<Origin>) {
-        self.send(Event::Warning {
-            message: message.into(),
-            origin,
-        });
+    pub fn warn(&self, warning: Warning) {
+        self.send(Event::Warning(warning));
     }
 }
 

@@ -16,6 +16,7 @@ pub mod engine;
 pub mod error;
 pub mod events;
 pub mod load;
+pub mod peek;
 pub mod request;
 
 mod build;

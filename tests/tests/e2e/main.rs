@@ -6,6 +6,7 @@ mod annotations;
 mod arguments;
 mod broken_inputs;
 mod cache;
+mod checks;
 mod command_line;
 mod compat;
 mod config;

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use stromatekt_dockerfile::{Dockerfile, ImageConfigs, ImageRequest, Lowered, Lowering, lower};
-use stromatekt_engine::events::Events;
+use stromatekt_dockerfile::checks::{Checks, IsIgnored};
+use stromatekt_dockerfile::{
+    Dockerfile, ImageConfigs, ImageRequest, Lowered, Lowering, lower_checked,
+};
+use stromatekt_engine::events::{Events, Warning};
 use stromatekt_engine::{BuildRequest, Built, Engine, PlatformExport};
 use stromatekt_graph::Origin;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::commands::call;
 use crate::context::{self, Place};
 use crate::context_files::Fetch;
 use crate::error::{DockerfileText, Error, FailedBuild, Result};
@@ -29,6 +33,9 @@ const KEEP_GIT_DIR: &str = "BUILDKIT_CONTEXT_KEEP_GIT_DIR";
 /// # Errors
 /// When the options, the Dockerfile or the build are at fault, or the person stopped it.
 pub async fn run(root: &Path, args: Args) -> Result<()> {
+    if let Some(call) = args.call.asked() {
+        return call::run(root, args, call).await;
+    }
     let settings = Settings::new(&args)?;
     let place = Place::find(&args.context)?;
     if let Some(path) = &args.iidfile {
@@ -89,10 +96,26 @@ impl Work<'_> {
         let dockerfile = context.dockerfile.parse()?;
         // Opened when it is known that there is something to do.
         let mut engine = None;
+        let ignored = |source: &str| {
+            // What is wrong with the file is told when the context is read.
+            let rules = context.rules(&fetch).ok().flatten();
+            rules.is_some_and(|rules| rules.leaves_out(source))
+        };
         let lowered = self
-            .lower(&dockerfile, &context.dockerfile, &settings, &mut engine)
+            .lower(
+                &dockerfile,
+                &context.dockerfile,
+                &settings,
+                &ignored,
+                &mut engine,
+            )
             .await?;
-        self.warn(&dockerfile, &context.dockerfile, &lowered);
+        for warning in &lowered.warnings {
+            self.events.warn(Warning {
+                message: warning.clone(),
+                ..Warning::default()
+            });
+        }
         let mut contexts = BTreeMap::new();
         for name in &lowered.contexts {
             let local = match settings.directories.get(name) {
@@ -142,18 +165,38 @@ impl Work<'_> {
         dockerfile: &Dockerfile,
         text: &DockerfileText,
         settings: &Settings,
+        ignored: &IsIgnored<'_>,
         engine: &mut Option<Arc<Engine>>,
     ) -> Result<Lowered> {
+        let refused = |error| Error::dockerfile(&error, text.clone());
         let mut configs = ImageConfigs::new();
         loop {
-            let lowering = lower(dockerfile, &text.name, &settings.options, &configs)
-                .map_err(|error| Error::dockerfile(&error, text.clone()))?;
-            match lowering {
-                Lowering::Done(lowered) => return Ok(*lowered),
-                Lowering::NeedsImages(requests) => {
+            let checks = Checks::new(dockerfile, &settings.options)
+                .map_err(refused)?
+                .with_ignored(ignored);
+            let lowering = lower_checked(
+                dockerfile,
+                &text.name,
+                &settings.options,
+                &configs,
+                &checks,
+            );
+            let found = match lowering {
+                Ok(Lowering::NeedsImages(requests)) => {
                     let engine = Arc::clone(self.engine(engine)?);
-                    let found = self.resolve(&engine, requests, dockerfile, text).await?;
-                    configs.extend(found);
+                    self.resolve(&engine, requests, dockerfile, text).await
+                }
+                Ok(Lowering::Done(lowered)) => {
+                    self.warn(dockerfile, text, &checks);
+                    return Ok(*lowered);
+                }
+                Err(error) => Err(refused(error)),
+            };
+            match found {
+                Ok(found) => configs.extend(found),
+                Err(error) => {
+                    self.warn(dockerfile, text, &checks);
+                    return Err(error);
                 }
             }
         }
@@ -204,19 +247,21 @@ impl Work<'_> {
         }
     }
 
-    fn warn(&self, dockerfile: &Dockerfile, text: &DockerfileText, lowered: &Lowered) {
-        for warning in &dockerfile.warnings {
-            let (first_line, last_line) = dockerfile.lines(warning.span);
-            let origin = Origin {
-                file: Arc::clone(&text.name),
-                first_line,
-                last_line,
-            };
-            self.events
-                .warn("empty continuation line", Some(origin));
-        }
-        for warning in &lowered.warnings {
-            self.events.warn(warning, None);
+    /// Tells what the checks found up to now.
+    fn warn(&self, dockerfile: &Dockerfile, text: &DockerfileText, checks: &Checks<'_>) {
+        for violation in checks.found() {
+            let (first_line, last_line) = dockerfile.lines(violation.span);
+            let rule = violation.rule;
+            self.events.warn(Warning {
+                message: format!("{}: {}", rule.name(), violation.message),
+                detail: rule.description().to_owned(),
+                url: rule.url(),
+                origin: Some(Origin {
+                    file: Arc::clone(&text.name),
+                    first_line,
+                    last_line,
+                }),
+            });
         }
     }
 }
@@ -239,7 +284,8 @@ fn of_repository(place: Place, settings: &Settings) -> Place {
     }
 }
 
-fn failed(
+/// A failure, with the lines that it is about.
+pub(super) fn failed(
     error: Arc<stromatekt_engine::Error>,
     text: &DockerfileText,
     lines: Option<(u32, u32)>,

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use stromatekt_engine::events::{Event, Outcome, VertexId};
 
 use super::Display;
-use super::trace::{Change, Status, Trace};
+use super::trace::{Change, Status, Trace, line};
 use crate::numbers::seconds_between;
 
 /// How long one vertex may keep others waiting.
@@ -57,7 +57,7 @@ impl<W: Write + Send> Plain<W> {
     /// A vertex wants to be seen.
     fn offer(&mut self, trace: &Trace, id: VertexId) -> io::Result<()> {
         match self.floor {
-            Some(other) if other != id => {
+            Some(other) if other != id && !has_ended(trace, other) => {
                 if !self.waiting.contains(&id) {
                     self.waiting.push(id);
                 }
@@ -83,8 +83,10 @@ impl<W: Write + Send> Plain<W> {
             .get_or_insert(count + 1);
         let mut text = String::new();
         if self.floor != Some(id) {
+            // Of one that has ended, only warnings came late.
             let before = self
                 .floor
+                .filter(|other| !has_ended(trace, *other))
                 .and_then(|other| self.vertices.get(&other)?.number);
             if let Some(before) = before {
                 text.push_str(&format!("#{before} ...\n"));
@@ -116,6 +118,12 @@ impl<W: Write + Send> Plain<W> {
     fn page(&mut self, id: VertexId) -> &mut Page {
         self.vertices.entry(id).or_default()
     }
+}
+
+fn has_ended(trace: &Trace, id: VertexId) -> bool {
+    trace
+        .get(id)
+        .is_some_and(|vertex| vertex.outcome().is_some())
 }
 
 impl Page {
@@ -203,11 +211,17 @@ impl<W: Write + Send> Display for Plain<W> {
                 self.floor = None;
                 self.next(trace)
             }
-            Change::Lines(..)
-            | Change::Announced
-            | Change::Dropped
-            | Change::Warned
-            | Change::Nothing => Ok(()),
+            Change::Warned => match (event, trace.first()) {
+                // What is not about the text stands at the end alone.
+                (Event::Warning(warning), Some(first)) if warning.origin.is_some() => {
+                    self.page(first)
+                        .pending
+                        .push(format!("WARN: {}", line(warning)));
+                    self.offer(trace, first)
+                }
+                _ => Ok(()),
+            },
+            Change::Lines(..) | Change::Announced | Change::Dropped | Change::Nothing => Ok(()),
         }
     }
 
@@ -244,16 +258,21 @@ pub fn warnings(trace: &Trace) -> Option<String> {
     if count == 0 {
         return None;
     }
-    let mut text = match count {
-        1 => " 1 warning found:\n".to_owned(),
-        _ => format!(" {count} warnings found:\n"),
-    };
-    for warning in &trace.warnings {
-        text.push_str(&format!(" - {}", warning.message));
-        if let Some(origin) = &warning.origin {
-            text.push_str(&format!(" ({}:{})", origin.file, origin.first_line));
+    let has_rules = trace
+        .warnings
+        .iter()
+        .any(|warning| !warning.detail.is_empty());
+    let mut text = format!(
+        " {count} warning{} found{}:\n",
+        if count == 1 { "" } else { "s" },
+        if has_rules {
+            " (use --check to expand)"
+        } else {
+            ""
         }
-        text.push('\n');
+    );
+    for warning in &trace.warnings {
+        text.push_str(&format!(" - {}\n", line(warning)));
     }
     Some(text)
 }
@@ -262,7 +281,7 @@ pub fn warnings(trace: &Trace) -> Option<String> {
 mod tests {
     use std::time::UNIX_EPOCH;
 
-    use stromatekt_engine::events::Stream;
+    use stromatekt_engine::events::{Stream, Warning};
 
     use super::*;
 
@@ -445,7 +464,7 @@ mod tests {
     fn what_never_started_is_not_shown_and_warnings_stand_at_the_end() {
         insta::assert_snapshot!(shown(&[
             vertex(0, "never"),
-            Event::Warning { message: "mind the gap".into(), origin: None },
+            Event::Warning(Warning { message: "mind the gap".into(), ..Warning::default() }),
             ended(0, 1.0, Outcome::Canceled),
             vertex(1, "at once"),
             ended(1, 1.0, Outcome::Failed("no".into())),
@@ -455,6 +474,55 @@ mod tests {
 
          1 warning found:
          - mind the gap
+        ");
+    }
+
+    #[test]
+    fn warnings_about_the_text_belong_to_who_read_it_and_keep_nobody_waiting() {
+        let warning = |message: &str, line| {
+            Event::Warning(Warning {
+                message: message.into(),
+                detail: "why".into(),
+                url: None,
+                origin: Some(stromatekt_graph::Origin {
+                    file: "Dockerfile".into(),
+                    first_line: line,
+                    last_line: line + 1,
+                }),
+            })
+        };
+        insta::assert_snapshot!(shown(&[
+            vertex(0, "[internal] load build definition"),
+            started(0, 0.0),
+            ended(0, 0.0, Outcome::Done),
+            vertex(1, "[1/2] RUN a"),
+            started(1, 0.0),
+            warning("RuleA: one", 3),
+            ended(1, 1.0, Outcome::Done),
+            warning("RuleB: two", 7),
+            warning("RuleC: three", 7),
+            vertex(2, "[2/2] RUN b"),
+            started(2, 1.0),
+            ended(2, 2.0, Outcome::Done),
+        ]), @r"
+        #1 [internal] load build definition
+        #1 DONE 0.0s
+
+        #2 [1/2] RUN a
+        #2 DONE 1.0s
+
+        #1 [internal] load build definition
+        #1 WARN: RuleA: one (line 3)
+        #1 WARN: RuleB: two (line 7)
+        #1 WARN: RuleC: three (line 7)
+
+        #3 [2/2] RUN b
+        #3 DONE 1.0s
+
+         3 warnings found (use --check to expand):
+         - RuleA: one (line 3)
+         - RuleB: two (line 7)
+         - RuleC: three (line 7)
         ");
     }
 }

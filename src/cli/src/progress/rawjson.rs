@@ -5,13 +5,12 @@ use std::io::{self, Write};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use stromatekt_engine::events::{Event, Outcome, Stream, VertexId};
-use stromatekt_graph::Origin;
+use stromatekt_engine::events::{Event, Outcome, Stream, VertexId, Warning};
 use stromatekt_oci::Digest;
 use stromatekt_oci::time::rfc3339;
 
 use super::Display;
-use super::trace::{Change, Life, Trace};
+use super::trace::{Change, Life, Trace, line};
 
 /// The display.
 pub struct RawJson<W> {
@@ -73,6 +72,10 @@ struct VertexWarning {
     vertex: Option<Digest>,
     level: u8,
     short: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    detail: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
     #[serde(rename = "sourceInfo", skip_serializing_if = "Option::is_none")]
     source_info: Option<SourceInfo>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -82,6 +85,7 @@ struct VertexWarning {
 #[derive(Serialize)]
 struct SourceInfo {
     filename: String,
+    language: &'static str,
 }
 
 #[derive(Serialize)]
@@ -139,11 +143,7 @@ impl<W: Write + Send> Display for RawJson<W> {
                 started: rfc3339(*started),
                 completed: completed.map(rfc3339),
             }),
-            Event::Warning { message, origin } => {
-                status
-                    .warnings
-                    .push(warning(trace, message, origin.as_ref()));
-            }
+            Event::Warning(told) => status.warnings.push(warning(trace, told)),
         }
         if *change == Change::Nothing {
             return Ok(());
@@ -182,24 +182,27 @@ fn digest(trace: &Trace, id: VertexId) -> Digest {
     Digest::of(format!("{} {name}", id.0))
 }
 
-fn warning(trace: &Trace, message: &str, origin: Option<&Origin>) -> VertexWarning {
+fn warning(trace: &Trace, warning: &Warning) -> VertexWarning {
+    let origin = warning.origin.as_ref();
+    let detail = (!warning.detail.is_empty()).then(|| STANDARD.encode(&warning.detail));
     VertexWarning {
-        vertex: trace.started().next().map(|(id, _)| digest(trace, id)),
+        vertex: trace.first().map(|id| digest(trace, id)),
         level: 1,
-        short: STANDARD.encode(message),
+        short: STANDARD.encode(line(warning)),
+        detail: detail.into_iter().collect(),
+        url: warning.url.clone(),
         source_info: origin.map(|origin| SourceInfo {
             filename: origin.file.to_string(),
+            language: "Dockerfile",
         }),
+        // BuildKit has a range for each line.
         range: origin
-            .map(|origin| Range {
-                start: Position {
-                    line: origin.first_line,
-                },
-                end: Position {
-                    line: origin.last_line,
-                },
-            })
             .into_iter()
+            .flat_map(|origin| origin.first_line..=origin.last_line)
+            .map(|line| Range {
+                start: Position { line },
+                end: Position { line },
+            })
             .collect(),
     }
 }
@@ -241,14 +244,16 @@ mod tests {
                 at,
                 outcome: Outcome::Failed("no".into()),
             },
-            Event::Warning {
+            Event::Warning(Warning {
                 message: "w".into(),
-                origin: Some(Origin {
+                detail: "why".into(),
+                url: Some("https://example.org/".into()),
+                origin: Some(stromatekt_graph::Origin {
                     file: "Dockerfile".into(),
                     first_line: 1,
                     last_line: 2,
                 }),
-            },
+            }),
         ];
         let (mut display, mut trace) = (RawJson::new(Vec::new()), Trace::default());
         for event in &events {
@@ -265,7 +270,7 @@ mod tests {
         {"logs":[{"vertex":"DIGEST","stream":2,"data":"aGkK","timestamp":"2023-11-14T22:13:20Z"}]}
         {"statuses":[{"id":"part","vertex":"DIGEST","total":2,"current":1,"timestamp":"2023-11-14T22:13:20Z","started":"2023-11-14T22:13:20Z","completed":"2023-11-14T22:13:20Z"}]}
         {"vertexes":[{"digest":"DIGEST","name":"[1/1] RUN x","started":"2023-11-14T22:13:20Z","completed":"2023-11-14T22:13:20Z","error":"no"}]}
-        {"warnings":[{"vertex":"DIGEST","level":1,"short":"dw==","sourceInfo":{"filename":"Dockerfile"},"range":[{"start":{"line":1},"end":{"line":2}}]}]}
+        {"warnings":[{"vertex":"DIGEST","level":1,"short":"dyAobGluZSAxKQ==","detail":["d2h5"],"url":"https://example.org/","sourceInfo":{"filename":"Dockerfile","language":"Dockerfile"},"range":[{"start":{"line":1},"end":{"line":1}},{"start":{"line":2},"end":{"line":2}}]}]}
         "#);
     }
 }

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use stromatekt_engine::events::{Event, Outcome, VertexId};
-use stromatekt_graph::Origin;
+use stromatekt_engine::events::{Event, Outcome, VertexId, Warning};
 
 use super::log::Log;
 use crate::error::FailedStep;
@@ -63,13 +62,12 @@ pub struct Status {
     pub completed: Option<SystemTime>,
 }
 
-/// A warning.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning {
-    /// One sentence.
-    pub message: String,
-    /// The text that it is about.
-    pub origin: Option<Origin>,
+/// A warning in one line, as BuildKit has it: with the line that it is about.
+pub fn line(warning: &Warning) -> String {
+    match &warning.origin {
+        Some(origin) => format!("{} (line {})", warning.message, origin.first_line),
+        None => warning.message.clone(),
+    }
 }
 
 /// What an event changed.
@@ -156,11 +154,8 @@ impl Trace {
                 }
             }
             Event::Completed { id, at, outcome } => self.end(*id, *at, outcome),
-            Event::Warning { message, origin } => {
-                self.warnings.push(Warning {
-                    message: message.clone(),
-                    origin: origin.clone(),
-                });
+            Event::Warning(warning) => {
+                self.warnings.push(warning.clone());
                 Change::Warned
             }
         }
@@ -200,6 +195,11 @@ impl Trace {
         self.started
             .iter()
             .filter_map(|id| Some((*id, self.vertices.get(id)?)))
+    }
+
+    /// The vertex that warnings belong to: the one that read the Dockerfile came first.
+    pub fn first(&self) -> Option<VertexId> {
+        self.started.first().copied()
     }
 
     /// How many vertices there are that start or will.
