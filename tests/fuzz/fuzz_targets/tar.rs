@@ -114,6 +114,11 @@ fn theirs(archive: &[u8]) -> Option<Vec<Entry>> {
             return None;
         }
         let kind = entry.header().entry_type();
+        let is_old = header[156] == 0;
+        // For Go, only files have content, whatever the size says.
+        if !matches!(header[156], 0 | b'0' | b'7') && entry.size() > 0 {
+            return None;
+        }
         let mut content = Vec::new();
         entry.read_to_end(&mut content).ok()?;
         entries.push(Entry {
@@ -123,7 +128,8 @@ fn theirs(archive: &[u8]) -> Option<Vec<Entry>> {
                 false => Vec::new(),
             },
             content,
-            is_directory: kind.is_dir(),
+            // Before ustar, a directory was a file whose name ends in a slash.
+            is_directory: kind.is_dir() || (is_old && entry.path_bytes().ends_with(b"/")),
         });
     }
     Some(entries)
