@@ -5,11 +5,13 @@
 #   busybox      busybox-static with all its applets, a few users and groups
 #   debian       Debian bookworm, the minimal variant
 #   debian-gcc   the same with gcc, make and libc6-dev
+#   debian-servers    the same with what runs in the images that people build: Python and pip, Node, PHP with FPM, nginx, PostgreSQL, tini
+#   debian-compilers  the same with what compiles in them: Go, a JDK
 #   fat          debian and 60,000 more files, together 1 GiB
 #
 # Load one with: stromatekt image load DIR/NAME.tar --name NAME
 set -euo pipefail
-[ $# -ge 2 ] || { sed -n '2,9s/^# \?//p' "$0" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,11s/^# \?//p' "$0" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
 recipe=$(sha256sum "$here/bases.sh" | cut -c1-16)
 mkdir -p "$1"; cd "$1"; shift
@@ -30,13 +32,31 @@ busybox() {
   rm -rf "$root"
 }
 
-bootstrap() { # OUT [PACKAGES]
+bootstrap() { # OUT [PACKAGES [OPTION…]]
   local mirror; mirror=$("$here/mirror.sh")
   # mmdebstrap tells the format by the name; dev nodes and apt's lists are of no use in an image.
   mmdebstrap --quiet --variant=minbase ${2:+--include="$2"} \
     --customize-hook='rm -rf "$1"/var/lib/apt/lists/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-    bookworm "$1" ${mirror:+"$mirror"}
+    "${@:3}" bookworm "$1" ${mirror:+"$mirror"}
+}
+
+# Both without what is large and not needed here: a cluster and just-in-time compilation; tests, Go's own objects, modules for jlink.
+servers() {
+  bootstrap "$1" python3,python3-pip,nodejs,php-cli,php-fpm,nginx-light,postgresql,tini,locales \
+    --customize-hook='rm -rf "$1"/etc/postgresql/15 "$1"/var/lib/postgresql/15' \
+    --dpkgopt='path-exclude=*/libLLVM-*' --dpkgopt='path-exclude=*/libz3.so*' \
+    --dpkgopt='path-exclude=/usr/lib/postgresql/*/lib/bitcode/*' --dpkgopt='path-exclude=*/llvmjit*'
+}
+
+compilers() {
+  # Java's packages link to their manuals, and stop where there is no directory for them.
+  bootstrap "$1" golang-go,openjdk-17-jdk-headless --essential-hook='mkdir -p "$1"/usr/share/man/man1' \
+    --customize-hook='find "$1"/usr/lib/jvm -name "*.jsa" -delete' \
+    --dpkgopt='path-exclude=/usr/share/go-*/test/*' --dpkgopt='path-exclude=/usr/share/go-*_test.go' \
+    --dpkgopt='path-exclude=*/testdata/*' --dpkgopt='path-exclude=/usr/lib/go-*/pkg/linux_amd64/cmd/*' \
+    --dpkgopt='path-exclude=/usr/share/go-*/src/cmd/*' --dpkgopt='path-exclude=/usr/lib/jvm/*/jmods/*' \
+    --dpkgopt='path-exclude=/usr/lib/jvm/*/ct.sym'
 }
 
 fat() {
@@ -66,8 +86,10 @@ make_base() {
     busybox) busybox "$part" ;;
     debian) bootstrap "$part" ;;
     debian-gcc) bootstrap "$part" gcc,make,libc6-dev ;;
+    debian-servers) servers "$part" ;;
+    debian-compilers) compilers "$part" ;;
     fat) fat "$part" ;;
-    *) echo "bases.sh: there is no base named $name (busybox, debian, debian-gcc, fat)" >&2; exit 2 ;;
+    *) echo "bases.sh: there is no base named $name (busybox, debian, debian-gcc, debian-servers, debian-compilers, fat)" >&2; exit 2 ;;
   esac
   mv "$part" "$name.tar"; echo "$recipe" >"$name.recipe"
 }
