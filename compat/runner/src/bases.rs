@@ -121,6 +121,35 @@ pub fn provide(names: &[String], docker: &Docker, places: &Places) -> Result<Bas
     Ok(Bases { archives })
 }
 
+impl Bases {
+    /// Unpacks the blobs of all archives into a directory.
+    ///
+    /// # Errors
+    ///
+    /// An archive cannot be read, or the directory not be written.
+    pub fn unpack_blobs(&self, directory: &Path) -> Result<()> {
+        fs::create_dir_all(directory).map_err(Error::file("make", directory))?;
+        for (_, path) in &self.archives {
+            let file = fs::File::open(path).map_err(Error::file("open", path))?;
+            let mut archive = tar::Archive::new(file);
+            for entry in archive.entries().map_err(Error::file("read", path))? {
+                let mut entry = entry.map_err(Error::file("read", path))?;
+                let name = entry
+                    .path()
+                    .map_err(Error::file("read", path))?
+                    .into_owned();
+                if let Ok(digest) = name.strip_prefix("blobs/sha256")
+                    && entry.header().entry_type().is_file()
+                {
+                    let blob = directory.join(digest);
+                    entry.unpack(&blob).map_err(Error::file("write", &blob))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The folders of `compat/bases`, by the name of the image.
 fn recipes(places: &Places) -> Result<BTreeMap<String, PathBuf>> {
     let mut found = BTreeMap::new();

@@ -28,6 +28,8 @@ pub struct Prepared<'a> {
     pub directory: &'a Path,
     /// The URL of its `www`, if it is served.
     pub server: &'a str,
+    /// The blobs of the base images.
+    pub base_blobs: &'a Path,
     /// What no other case is called, in this run or in another.
     pub unique: &'a str,
 }
@@ -154,7 +156,9 @@ pub fn reference(which: Reference, docker: &Docker, prepared: &Prepared<'_>) -> 
 }
 
 fn buildkit(docker: &Docker, prepared: &Prepared<'_>) -> Result<Built> {
-    let image = prepared.directory.join("buildkit.tar");
+    let image = prepared.directory.join("buildkit");
+    // What is in the layout already is not sent again: the base is, with most cases, most of the image.
+    link_all(prepared.base_blobs, &image.join("blobs/sha256"))?;
     let work = docker.inside(&prepared.copy());
     let mut build = docker.buildx();
     build.args([
@@ -165,7 +169,7 @@ fn buildkit(docker: &Docker, prepared: &Prepared<'_>) -> Result<Built> {
     ]);
     build.args(["--build-arg", &prepared.cache_namespace()]);
     build.arg(format!(
-        "--output=type=oci,compression=uncompressed,dest={}",
+        "--output=type=oci,compression=uncompressed,tar=false,dest={}",
         docker.inside(&image).display()
     ));
     let done = prepared.run(build.args(prepared.arguments(&work)), &work)?;
@@ -177,6 +181,17 @@ fn buildkit(docker: &Docker, prepared: &Prepared<'_>) -> Result<Built> {
         });
     }
     Ok(built)
+}
+
+/// Makes a directory of hard links to all files of another one.
+fn link_all(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).map_err(Error::file("make", to))?;
+    for entry in fs::read_dir(from).map_err(Error::file("read", from))? {
+        let entry = entry.map_err(Error::file("read", from))?;
+        let link = to.join(entry.file_name());
+        fs::hard_link(entry.path(), &link).map_err(Error::file("link", link))?;
+    }
+    Ok(())
 }
 
 fn classic(docker: &Docker, prepared: &Prepared<'_>) -> Result<Built> {
@@ -260,6 +275,7 @@ mod tests {
             case: &case,
             directory: Path::new("/run/1"),
             server: "http://127.0.0.1:1/b",
+            base_blobs: Path::new("/run/blobs"),
             unique: "run-1",
         };
         prepared.arguments(Path::new("/work/context"))

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use stromatekt_compare::LayerCache;
+use stromatekt_compare::{Image, LayerCache};
+use stromatekt_oci::Platform;
 
 use crate::bases::{self, Places};
 use crate::builders::{self, Prepared};
@@ -45,6 +46,8 @@ pub struct Laboratory {
     places: Places,
     options: Options,
     loaded: Mutex<BTreeSet<String>>,
+    /// So that their layers stay in `layers`.
+    bases: Mutex<Vec<Image>>,
     /// Beneath what docker sees.
     work: PathBuf,
     own: PathBuf,
@@ -68,6 +71,8 @@ impl Laboratory {
         for directory in [&own, &work] {
             fs::create_dir_all(directory).map_err(Error::file("make", directory))?;
         }
+        let base_blobs = work.join("base-blobs");
+        fs::create_dir_all(&base_blobs).map_err(Error::file("make", &base_blobs))?;
         Ok(Self {
             stromatekt: Stromatekt::new(&options.stromatekt, &own.join("store"))?,
             server: Server::start()?,
@@ -77,6 +82,7 @@ impl Laboratory {
                 recipes: options.recipes.clone(),
             },
             loaded: Mutex::default(),
+            bases: Mutex::default(),
             docker,
             options,
             work,
@@ -98,6 +104,17 @@ impl Laboratory {
         }
         let bases = bases::provide(&names, &self.docker, &self.places)?;
         self.stromatekt.load(&bases)?;
+        bases.unpack_blobs(&self.base_blobs())?;
+        let mut kept = self.bases.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, archive) in &bases.archives {
+            // One that cannot be read is a difference in each case that uses it.
+            kept.extend(Image::open_with(
+                archive,
+                None,
+                &Platform::host(),
+                &self.layers,
+            ));
+        }
         loaded.extend(names);
         Ok(())
     }
@@ -152,10 +169,12 @@ impl Laboratory {
         if let Some(script) = &case.definition.setup {
             private_copy::set_up(&copy, script, &BTreeMap::from([("SERVER", server.clone())]))?;
         }
+        let base_blobs = self.base_blobs();
         let prepared = Prepared {
             case,
             directory: &directory,
             server: &server,
+            base_blobs: &base_blobs,
             unique: &unique,
         };
         let stromatekt = builders::stromatekt(&self.stromatekt, &prepared)?;
@@ -180,6 +199,11 @@ impl Laboratory {
             remove(&directory)?;
         }
         Ok(verdict)
+    }
+
+    /// On the file system that the cases are on, to be linked.
+    fn base_blobs(&self) -> PathBuf {
+        self.work.join("base-blobs")
     }
 
     /// Where the copies and images of cases are, by the names of the cases.
