@@ -38,6 +38,8 @@ pub struct ImageDetails {
     pub id: Digest,
     /// Its names.
     pub repo_tags: Vec<String>,
+    /// What registries have it as: names without tags, with the digests of manifests.
+    pub repo_digests: Vec<String>,
     /// When it was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
@@ -52,6 +54,9 @@ pub struct ImageDetails {
     pub os: String,
     /// The bytes of its layers.
     pub size: u64,
+    /// The bytes of each layer, the lowest first.
+    #[serde(skip)]
+    pub layer_sizes: Vec<u64>,
     /// How a container of it runs.
     pub config: ContainerConfig,
     /// Its layers.
@@ -182,18 +187,34 @@ impl Engine {
         Ok(ImageDetails {
             id,
             repo_tags: names.iter().map(ImageReference::familiar).collect(),
+            repo_digests: self.repo_digests(&id)?,
             created: config.created,
             author: config.author,
             architecture: config.architecture,
             variant: config.variant,
             os: config.os,
             size: self.parts.image_size(&record)?,
+            layer_sizes: record
+                .layers
+                .iter()
+                .map(|layer| self.parts.layer_size(layer))
+                .collect::<Result<_>>()?,
             config: config.config,
             root_fs: config.rootfs,
             history: config.history,
             annotations,
             index,
         })
+    }
+
+    fn repo_digests(&self, id: &Digest) -> Result<Vec<String>> {
+        let mut digests = Vec::new();
+        for (name, manifest) in self.parts.store.manifests(id)? {
+            let name: ImageReference = name.parse()?;
+            digests.push(format!("{}@{manifest}", name.familiar_name()));
+        }
+        digests.dedup();
+        Ok(digests)
     }
 
     fn index_details(&self, listing: &Listing) -> Result<Option<IndexDetails>> {

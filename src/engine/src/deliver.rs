@@ -1,22 +1,20 @@
 //! The images of a build, of one platform or of several, to where they were asked for.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use stromatekt_oci::image::{Document, Exported, OutputImage, OutputIndex};
+use stromatekt_oci::image::{Document, Exported, OutputIndex};
 use stromatekt_oci::reference::ImageReference;
 use stromatekt_oci::time::{from_epoch, rfc3339};
-use stromatekt_oci::{Descriptor, Digest, MediaType};
-use stromatekt_sources::registry::{Progress, PushImage, PushIndex};
+use stromatekt_oci::{Digest, MediaType};
 use stromatekt_store::{ImageRecord, ListedImage, Listing, TreeId};
 
 use crate::annotations::AnnotationPlace;
 use crate::build::{Build, Value, wrong_kind};
 use crate::error::{Error, Result};
-use crate::events::{Outcome, Status, Vertex};
+use crate::events::{Outcome, Vertex};
 use crate::export::{Form, Made};
 use crate::images::chain_ids;
-use crate::limits::{blocking, until_cancelled};
+use crate::limits::blocking;
 use crate::request::{Built, ImageOptions, Output, PlatformExport, TreeOptions};
 use crate::snapshots::Tree;
 use crate::write;
@@ -196,7 +194,8 @@ impl Build {
                     };
                     built.names = self.request.names.iter().map(name).collect();
                 }
-                self.push(exported, *by_digest, vertex).await?;
+                let pushed = self.parts.push(&exported, *by_digest, vertex, &self.cancel);
+                pushed.await?;
             }
             Output::Store(_) | Output::Tar { .. } | Output::Local { .. } => {}
         }
@@ -350,57 +349,6 @@ impl Build {
         .await?;
         status.done(0);
         Ok(())
-    }
-
-    async fn push(&self, exported: Exported, by_digest: bool, vertex: &Vertex) -> Result<()> {
-        let names = exported.names.clone();
-        let push = PushIndex {
-            index: match &exported.document {
-                Document::Index(index) => Some((index.json.clone(), index.media_type.clone())),
-                Document::Image(_) => None,
-            },
-            images: exported.images().iter().map(pushed).collect(),
-        };
-        for name in &names {
-            let status = vertex.status(format!("pushing {name}"));
-            let _turn = self.parts.limits.network(&self.cancel).await?;
-            // By digest: pieces of several layers are sent at the same time.
-            let layers = push.images.iter().flat_map(|image| &image.layers);
-            let statuses: HashMap<Digest, Status> = layers
-                .map(|(layer, _)| {
-                    (
-                        layer.digest,
-                        vertex.status(format!("pushing layer {}", layer.digest)),
-                    )
-                })
-                .collect();
-            let report = move |layer: &Descriptor, progress| {
-                let Some(status) = statuses.get(&layer.digest) else {
-                    return;
-                };
-                match progress {
-                    Progress::Sent(bytes) => status.progress(bytes, Some(layer.size)),
-                    Progress::Exists | Progress::Done => status.done(layer.size),
-                }
-            };
-            let registry = &self.parts.registry;
-            let pushed = registry.push_index(name, &push, by_digest, report);
-            until_cancelled(&self.cancel, pushed).await??;
-            status.done(0);
-        }
-        Ok(())
-    }
-}
-
-fn pushed(image: &OutputImage) -> PushImage {
-    let layers = image.layers.iter();
-    PushImage {
-        manifest: image.manifest.clone(),
-        manifest_type: image.manifest_type.clone(),
-        config: image.config.clone(),
-        layers: layers
-            .map(|layer| (layer.descriptor.clone(), layer.path.clone()))
-            .collect(),
     }
 }
 

@@ -264,7 +264,8 @@ impl Parts {
         Ok(image)
     }
 
-    async fn remote(&self, name: &ImageReference, platform: &Platform) -> Result<BaseImage> {
+    /// What a registry has under this name for this platform.
+    pub async fn remote(&self, name: &ImageReference, platform: &Platform) -> Result<BaseImage> {
         let found = self.registry.resolve(name, platform).await?;
         let blobs = found.layers.into_iter().map(Some).collect();
         let origin = Origin::Registry(name.clone());

@@ -3,7 +3,7 @@
 //! - [`engine`]: an open store, and what can be done with it
 //! - [`request`]: what a build is asked for, and what it made
 //! - [`events`]: what a build tells those who watch it
-//! - [`catalog`]: the images of the store; [`load`]: images from and to files
+//! - [`catalog`]: the images of the store; [`load`]: images from and to files; [`transfer`]: from and to registries
 //! - `build`: the tasks of one build, one for each node of the graph
 //! - `run_step`, `file_step`, `contexts`, `remote`, `images`, `unpack`, `layers`, `export`: what the nodes do, by kind
 //! - `deliver`: the images of all platforms to where they were asked for, with [`annotations`]
@@ -18,6 +18,7 @@ pub mod events;
 pub mod load;
 pub mod peek;
 pub mod request;
+pub mod transfer;
 
 mod build;
 mod cache_mounts;

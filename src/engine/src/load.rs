@@ -176,7 +176,12 @@ impl Engine {
 
 impl Parts {
     /// What has a name in the store, as outputs take it. An index has the media types of the image-spec, whatever the archive.
-    fn document(&self, found: &Found, oci: bool, cancel: &CancellationToken) -> Result<Document> {
+    pub(crate) fn document(
+        &self,
+        found: &Found,
+        oci: bool,
+        cancel: &CancellationToken,
+    ) -> Result<Document> {
         let listing = match found {
             Found::Image(_, record) => {
                 let platform = parse_config(record)?.platform();

@@ -213,6 +213,34 @@ impl Store {
         })
     }
 
+    /// The names of an image with the digests of the manifests that registries have under them, sorted.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn manifests(&self, id: &Digest) -> Result<Vec<(String, Digest)>> {
+        self.query(|db| {
+            db.prepare_cached(
+                "SELECT name, manifest FROM name WHERE image = ?1 AND manifest IS NOT NULL ORDER BY name",
+            )?
+            .query_map([Column(*id)], |row| {
+                Ok((row.get(0)?, row.get::<_, Column>(1)?.0))
+            })?
+            .collect()
+        })
+    }
+
+    /// Keeps the digest of the manifest that a registry has under this name.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn remember_manifest(&self, name: &ImageReference, manifest: &Digest) -> Result<()> {
+        self.query(|db| {
+            db.prepare_cached("UPDATE name SET manifest = ?2 WHERE name = ?1")?
+                .execute((name.to_string(), Column(*manifest)))
+        })
+        .map(drop)
+    }
+
     /// Takes a name away; says whether there was one.
     ///
     /// # Errors
