@@ -10,6 +10,7 @@ use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use crate::docker_config::DockerConfig;
 use crate::error::{Error, Result};
 
 /// What docker calls its own registry in its config, and to credential helpers.
@@ -46,7 +47,7 @@ pub(crate) struct Credentials {
 /// The parts of docker's config that tell credentials.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Config {
+pub(crate) struct Config {
     auths: HashMap<String, Auth>,
     cred_helpers: HashMap<String, String>,
     creds_store: String,
@@ -71,14 +72,11 @@ struct Answer {
 }
 
 impl Credentials {
-    /// Those of docker's config: in `$DOCKER_CONFIG`, or else in `~/.docker`.
-    pub fn from_environment() -> Self {
-        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        let directory = set("DOCKER_CONFIG")
-            .map(PathBuf::from)
-            .or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".docker")));
+    /// Those of the user's docker config.
+    pub fn of_user() -> Self {
+        let config = DockerConfig::of_user();
         Self {
-            file: directory.map(|directory| directory.join("config.json")),
+            file: config.map(|config| config.path().to_owned()),
         }
     }
 
@@ -125,7 +123,8 @@ impl Credentials {
 }
 
 impl Config {
-    fn helper(&self, registry: &str) -> Option<&str> {
+    /// The credential helper of a registry.
+    pub fn helper(&self, registry: &str) -> Option<&str> {
         let own = self
             .cred_helpers
             .iter()
@@ -148,7 +147,7 @@ impl Config {
 }
 
 /// What docker calls a registry in its config.
-fn server_name(registry: &str) -> String {
+pub(crate) fn server_name(registry: &str) -> String {
     match registry {
         "docker.io" => DOCKER_HUB.to_owned(),
         other => other.to_owned(),
@@ -156,7 +155,7 @@ fn server_name(registry: &str) -> String {
 }
 
 /// Whether a name in the config, which may be a URL, means this registry.
-fn is_name_of(name: &str, registry: &str) -> bool {
+pub(crate) fn is_name_of(name: &str, registry: &str) -> bool {
     let host = name.split_once("://").map_or(name, |(_, rest)| rest);
     let host = host.split('/').next().unwrap_or(host);
     match host {
@@ -200,6 +199,32 @@ impl Auth {
 
 /// Asks a credential helper; nothing if it has no credentials for this server.
 async fn ask(helper: &str, server: &str) -> Result<Option<Login>> {
+    let Some(said) = run_helper(helper, "get", server, server).await? else {
+        return Ok(None);
+    };
+    let answer: Answer =
+        serde_json::from_slice(&said).map_err(|error| Error::CredentialHelper {
+            program: format!("docker-credential-{helper}"),
+            host: server.to_owned(),
+            message: error.to_string(),
+        })?;
+    Ok(Some(match answer.username.as_str() {
+        "" if answer.secret.is_empty() => return Ok(None),
+        TOKEN_USER => Login::IdentityToken(answer.secret),
+        _ => Login::Password {
+            user: answer.username,
+            password: answer.secret,
+        },
+    }))
+}
+
+/// Has a credential helper do something with its input, and tells its answer; nothing if it has no credentials for this server.
+pub(crate) async fn run_helper(
+    helper: &str,
+    verb: &str,
+    input: &str,
+    server: &str,
+) -> Result<Option<Vec<u8>>> {
     let program = format!("docker-credential-{helper}");
     let fail = |message: String| Error::CredentialHelper {
         program: program.clone(),
@@ -207,7 +232,7 @@ async fn ask(helper: &str, server: &str) -> Result<Option<Login>> {
         message,
     };
     let mut child = Command::new(&program)
-        .arg("get")
+        .arg(verb)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -216,7 +241,7 @@ async fn ask(helper: &str, server: &str) -> Result<Option<Login>> {
         .map_err(|error| fail(error.to_string()))?;
     if let Some(mut stdin) = child.stdin.take() {
         // A helper that does not read its input says why itself.
-        let _ = stdin.write_all(server.as_bytes()).await;
+        let _ = stdin.write_all(input.as_bytes()).await;
     }
     let output = child
         .wait_with_output()
@@ -231,16 +256,7 @@ async fn ask(helper: &str, server: &str) -> Result<Option<Login>> {
             false => Err(fail(said)),
         };
     }
-    let answer: Answer =
-        serde_json::from_slice(&output.stdout).map_err(|error| fail(error.to_string()))?;
-    Ok(Some(match answer.username.as_str() {
-        "" if answer.secret.is_empty() => return Ok(None),
-        TOKEN_USER => Login::IdentityToken(answer.secret),
-        _ => Login::Password {
-            user: answer.username,
-            password: answer.secret,
-        },
-    }))
+    Ok(Some(output.stdout))
 }
 
 #[cfg(test)]

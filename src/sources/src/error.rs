@@ -97,8 +97,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// Docker's config file could not be read.
-    #[error("could not read the credentials in {}: {reason}", path.display())]
+    /// The registry does not take a name and password.
+    #[error("{host} does not take that name and password")]
+    LoginRefused {
+        /// The registry.
+        host: String,
+    },
+    /// Docker's config file could not be used.
+    #[error("could not use docker's config {}: {reason}", path.display())]
     Credentials {
         /// The file.
         path: PathBuf,
@@ -106,7 +112,7 @@ pub enum Error {
         reason: String,
     },
     /// A credential helper failed.
-    #[error("`{program}` did not tell the credentials of {host}: {message}")]
+    #[error("`{program}` failed for the credentials of {host}: {message}")]
     CredentialHelper {
         /// The program.
         program: String,
@@ -273,6 +279,9 @@ impl Error {
                 "what the server has was changed or damaged: compare it with where the digest comes from"
             }
             Self::Tls { .. } => "install the system's CA certificates (package ca-certificates)",
+            Self::LoginRefused { .. } => {
+                "check both; many registries want an access token in place of the password"
+            }
             Self::Credentials { .. } => "correct the file, or log in anew with `docker login`",
             Self::CredentialHelper { .. } => {
                 "install the program, or remove it from `credHelpers` and `credsStore` in docker's config.json"

@@ -2,9 +2,11 @@
 //!
 //! Everything is asynchronous, and ends when its future is dropped: connections are closed, processes killed.
 
+pub mod docker_config;
 pub mod error;
 pub mod git;
 pub mod http;
+pub mod login;
 pub mod registry;
 
 mod credentials;

@@ -27,6 +27,8 @@ use stromatekt_oci::descriptor::{Descriptor, MediaType};
 use stromatekt_oci::digest::Digest;
 
 pub use push::Progress;
+pub(crate) use session::{address_of as address, is_loopback};
+pub(crate) use token::Challenge;
 
 use crate::credentials::Credentials;
 use session::Sessions;
@@ -76,7 +78,7 @@ impl Registry {
     /// All registries, with the logins of docker's config.
     #[must_use]
     pub fn new() -> Self {
-        Self::with(Credentials::from_environment())
+        Self::with(Credentials::of_user())
     }
 
     /// All registries, with the logins of this config file of docker's format.

@@ -94,14 +94,19 @@ impl Target {
 
 /// Where the registry of an image listens.
 fn address(image: &ImageReference) -> String {
-    match image.registry() {
+    address_of(image.registry())
+}
+
+/// Where a registry listens.
+pub(crate) fn address_of(registry: &str) -> String {
+    match registry {
         name if name == DOCKER_HUB.0 => DOCKER_HUB.1.to_owned(),
         other => other.to_owned(),
     }
 }
 
 /// Whether a registry is on this machine, so that it is spoken to without TLS: as docker does.
-fn is_loopback(registry: &str) -> bool {
+pub(crate) fn is_loopback(registry: &str) -> bool {
     let host = match registry.rsplit_once(':') {
         Some((host, _)) if !registry.ends_with(']') => host,
         _ => registry,

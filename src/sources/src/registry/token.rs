@@ -13,9 +13,11 @@ use crate::network;
 
 /// Where a registry wants its tokens from.
 #[derive(Debug, PartialEq, Eq)]
-struct Challenge {
-    realm: String,
-    service: Option<String>,
+pub(crate) struct Challenge {
+    /// The URL.
+    pub realm: String,
+    /// What the registry is called there.
+    pub service: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -115,7 +117,7 @@ pub(super) async fn log_in(
 
 impl Challenge {
     /// Reads `Bearer realm="…",service="…"` (RFC 9110, section 11.6.1).
-    fn parse(header: &str) -> Option<Self> {
+    pub(crate) fn parse(header: &str) -> Option<Self> {
         let (scheme, mut rest) = header.trim().split_once(' ')?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return None;
