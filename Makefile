@@ -3,6 +3,7 @@
 #   make run     builds examples/c-project, and has docker load and run the image
 #   make test    format, lints, all tests
 #   make compat  builds all cases of compat/cases with docker and with stromatekt, and writes compat/REPORT.md (COMPAT="copy/*" for some)
+#   make flags   writes compat/FLAGS.md anew: what of docker's options, verbs and variables is supported
 #   make bench   times stromatekt beside docker and buildah (a long run; BENCH="--case symlink" for a part)
 #   make fuzz    fuzzes all that reads what others wrote, each target for FUZZ_SECONDS (TARGETS="tar words" for some)
 #   make clean   removes what setup, run and bench keep; cargo clean removes the rest
@@ -13,7 +14,7 @@ export STROMATEKT_LAB := $(LAB)
 SHELL := /bin/bash
 BINARY := $(or $(CARGO_TARGET_DIR),target)/release/stromatekt
 
-.PHONY: setup run test compat bench fuzz clean build
+.PHONY: setup run test compat flags bench fuzz clean build
 
 setup:
 	@compat/lab/packages.sh
@@ -35,6 +36,9 @@ test:
 compat: setup build
 	cargo build --release --package stromatekt-compat
 	$(dir $(BINARY))compat run $(if $(COMPAT),$(COMPAT),--report compat/REPORT.md)
+
+flags:
+	STROMATEKT_WRITE_FLAGS=1 cargo test --package stromatekt the_table_of_flags
 
 bench: setup build
 	@compat/lab/bases.sh $(LAB) debian fat

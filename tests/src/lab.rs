@@ -94,6 +94,15 @@ impl Lab {
         ] {
             command.env_remove(name);
         }
+        for (name, _) in env::vars_os() {
+            let name = name.to_string_lossy();
+            if ["DOCKER_", "BUILDX_", "BUILDKIT_"]
+                .iter()
+                .any(|of| name.starts_with(of))
+            {
+                command.env_remove(name.as_ref());
+            }
+        }
         command
             .arg("--root")
             .arg(self.root())
@@ -282,10 +291,9 @@ fn command_line(process: &Path) -> String {
         .to_owned()
 }
 
-/// The path of a base image's root filesystem tar, which `make setup` made.
-#[track_caller]
-pub fn base(name: &str) -> PathBuf {
-    let lab = env::var_os("STROMATEKT_LAB").map_or_else(
+/// Where `make setup` puts what tests need.
+pub(crate) fn directory() -> PathBuf {
+    env::var_os("STROMATEKT_LAB").map_or_else(
         || {
             env::var_os("XDG_CACHE_HOME")
                 .map_or_else(
@@ -298,8 +306,13 @@ pub fn base(name: &str) -> PathBuf {
                 .join("stromatekt-lab")
         },
         PathBuf::from,
-    );
-    let path = lab.join(name).with_extension("tar");
+    )
+}
+
+/// The path of a base image's root filesystem tar, which `make setup` made.
+#[track_caller]
+pub fn base(name: &str) -> PathBuf {
+    let path = directory().join(name).with_extension("tar");
     assert!(
         path.exists(),
         "{} is not there: run `make setup` first",

@@ -82,6 +82,11 @@ impl Registry {
         format!("{}/{repository}", self.address)
     }
 
+    /// Its host and port.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Where it keeps its files.
     pub fn data(&self) -> std::path::PathBuf {
         self.directory.path().join("data")

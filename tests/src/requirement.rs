@@ -2,6 +2,9 @@
 
 use std::env;
 use std::io::Write as _;
+use std::process::Command;
+
+use crate::lab;
 
 /// Whether a program is on PATH. Where it is not, the test is skipped, and this says so.
 #[must_use]
@@ -13,6 +16,22 @@ pub fn program(name: &str) -> bool {
         skipped(&format!("{name} is not installed (make setup installs it)"));
     }
     found
+}
+
+/// What runs a command where the newer docker of the lab is; nothing where `make setup` could not make it.
+#[must_use]
+pub fn newer_docker() -> Option<Command> {
+    let directory = lab::directory().join("moby");
+    // The last that it is made of.
+    if !directory.join("chroot/.complete").exists() {
+        return None;
+    }
+    let mut command = Command::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../compat/lab/modern-docker.sh"
+    ));
+    command.arg("run").arg(directory);
+    Some(command)
 }
 
 /// Says that the test that runs in this thread is skipped. Written past the capture of the test runner.

@@ -1,14 +1,21 @@
-//! The command line: what stands before the verb, and the verbs.
+//! The command line: what stands before the verb, and the verbs: stromatekt's, and docker's for the same.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::commands;
+use crate::unsupported::{Foreign, OFF, Unsupported, Verb, switch, valued};
 
 /// Build OCI images from Dockerfiles: independent steps at the same time, on btrfs snapshots, without a daemon.
 #[derive(Debug, Parser)]
-#[command(name = "stromatekt", version, args_override_self = true)]
+#[command(
+    name = "stromatekt",
+    version,
+    args_override_self = true,
+    disable_version_flag = true
+)]
 pub struct Cli {
     /// The state directory: images, snapshots, cache [default: /var/lib/stromatekt for root, else
     /// $XDG_STATE_HOME/stromatekt]
@@ -19,6 +26,28 @@ pub struct Cli {
         hide_env_values = true
     )]
     pub root: Option<PathBuf>,
+    /// The directory of docker's config.json: logins, proxies [default: $DOCKER_CONFIG, else ~/.docker]
+    #[arg(long, value_name = "DIR")]
+    pub config: Option<PathBuf>,
+    /// Show the log of what happens inside
+    #[arg(short = 'D', long, global = true)]
+    debug: bool,
+    /// The same for the level debug
+    #[arg(
+        short,
+        long,
+        value_name = "LEVEL",
+        value_enum,
+        default_value = "info",
+        hide_default_value = true
+    )]
+    log_level: LogLevel,
+    /// Print version
+    #[arg(short, short_alias = 'V', long, action = ArgAction::Version)]
+    version: Option<bool>,
+    /// What docker has and this has not.
+    #[command(flatten)]
+    pub unsupported: Unsupported<Global>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -38,11 +67,134 @@ pub enum Command {
     /// Look after the state directory
     #[command(subcommand)]
     Store(Store),
+    /// The same as `build` and `store prune`, by buildx's names
+    #[command(subcommand)]
+    Buildx(Buildx),
+    /// The same as `buildx`
+    #[command(subcommand)]
+    Builder(Buildx),
+    /// Tell about the state directory, and clean it
+    #[command(subcommand)]
+    System(System),
+    /// The same as `image ls`
+    Images(commands::image_ls::Args),
+    /// The same as `image history`
+    History(commands::image_history::Args),
+    /// The same as `image inspect`
+    Inspect(commands::image_inspect::Args),
+    /// The same as `image pull`
+    Pull(commands::image_pull::Args),
+    /// The same as `image push`
+    Push(commands::image_push::Args),
+    /// The same as `image load`
+    Load(commands::image_load::Args),
+    /// The same as `image rm`
+    Rmi(commands::image_rm::Args),
+    /// The same as `image save`
+    Save(commands::image_save::Args),
+    /// The same as `image tag`
+    Tag(commands::image_tag::Args),
+    /// Log in to a registry
+    Login(commands::login::Args),
+    /// Log out from a registry
+    Logout(commands::login::LogoutArgs),
+    /// The same as `system info`
+    Info(commands::version::Args),
+    /// Tell the version
+    Version(commands::version::Args),
+    /// What docker has and this has not.
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
+}
+
+/// How much of the log is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// All of it.
+    Debug,
+    /// None: what matters is told anyway.
+    Info,
+    /// None, too.
+    Warn,
+    /// None, too.
+    Error,
+    /// None, too.
+    Fatal,
+}
+
+/// What stands before the verb with docker alone.
+#[derive(Clone, Debug, Default)]
+pub struct Global;
+
+const NO_DAEMON: &str = "there is no daemon to talk to: leave it out";
+
+impl Verb for Global {
+    const FOREIGN: &'static [Foreign] = &[
+        Foreign {
+            letter: Some('H'),
+            ..valued("host", NO_DAEMON)
+        },
+        Foreign {
+            letter: Some('c'),
+            harmless: &["", "default"],
+            ..valued("context", NO_DAEMON)
+        },
+        switch("tls", OFF, NO_DAEMON),
+        valued("tlscacert", NO_DAEMON),
+        valued("tlscert", NO_DAEMON),
+        valued("tlskey", NO_DAEMON),
+        switch("tlsverify", OFF, NO_DAEMON),
+    ];
+}
+
+impl Cli {
+    /// How much of the log is shown.
+    pub fn log_level(&self) -> LogLevel {
+        match self.debug {
+            true => LogLevel::Debug,
+            false => self.log_level,
+        }
+    }
+}
+
+/// buildx's verbs.
+#[derive(Debug, Subcommand)]
+pub enum Buildx {
+    /// The same as `build`
+    #[command(visible_alias = "b")]
+    Build(Box<commands::build::Args>),
+    /// Remove what no image needs: the cache of steps, cache mounts, downloads
+    Prune(commands::prune::Args),
+    /// Tell the version
+    Version(commands::version::Args),
+    /// What buildx has and this has not.
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
+}
+
+/// docker's verbs about the whole.
+#[derive(Debug, Subcommand)]
+pub enum System {
+    /// Tell about the state directory
+    Info(commands::version::Args),
+    /// Remove images without a name, and what no image needs
+    Prune(commands::prune::Args),
+    /// What docker has and this has not.
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
 }
 
 /// What can be done with images.
 #[derive(Debug, Subcommand)]
 pub enum Image {
+    /// The same as `build`
+    Build(Box<commands::build::Args>),
+    /// Show how an image was made
+    History(commands::image_history::Args),
+    /// Fetch an image from its registry
+    Pull(commands::image_pull::Args),
+    /// Push an image to its registry
+    Push(commands::image_push::Args),
     /// Load images from an OCI layout, its tar, a docker archive, or a root filesystem tar
     Load(commands::image_load::Args),
     /// Save images to a docker archive or an OCI layout
@@ -59,6 +211,11 @@ pub enum Image {
     /// Remove names, and images with their last name
     #[command(visible_alias = "remove")]
     Rm(commands::image_rm::Args),
+    /// Remove images without a name
+    Prune(commands::prune::Args),
+    /// What docker has and this has not.
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
 }
 
 /// What can be done with the state directory.

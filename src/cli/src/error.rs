@@ -41,6 +41,20 @@ pub enum Error {
         /// The way out.
         hint: &'static str,
     },
+    /// A verb that docker has.
+    #[error("`{verb}` is not supported: stromatekt only builds images")]
+    ForeignVerb {
+        /// With what stands before it.
+        verb: String,
+        /// The way out.
+        hint: &'static str,
+    },
+    /// A verb that nobody has.
+    #[error("unknown command: {verb}")]
+    NoVerb {
+        /// With what stands before it.
+        verb: String,
+    },
     /// The threads of this program cannot be started.
     #[error("cannot start: {source}")]
     Runtime {
@@ -103,6 +117,12 @@ pub enum Error {
     Load {
         /// From where.
         path: PathBuf,
+        /// Why not.
+        source: Arc<stromatekt_engine::Error>,
+    },
+    /// An image could not be pushed or pulled.
+    #[error("{source}")]
+    Transfer {
         /// Why not.
         source: Arc<stromatekt_engine::Error>,
     },
@@ -204,11 +224,14 @@ impl Error {
         match self {
             Self::Option { hint, .. } => hint.clone(),
             Self::Usage { hint, .. } => Some(hint.clone()),
-            Self::Unsupported { hint, .. } | Self::Context { hint, .. } => Some((*hint).to_owned()),
+            Self::Unsupported { hint, .. }
+            | Self::ForeignVerb { hint, .. }
+            | Self::Context { hint, .. } => Some((*hint).to_owned()),
+            Self::NoVerb { .. } => Some("--help lists the commands".to_owned()),
             Self::IgnoreFile { source, .. } => source.hint(),
             Self::Dockerfile { help, .. } => help.clone(),
             Self::Build(failed) => failed.hint.clone().or_else(|| failed.error.hint()),
-            Self::Load { source, .. } => source.hint(),
+            Self::Load { source, .. } | Self::Transfer { source } => source.hint(),
             Self::Engine(error) => error.hint(),
             Self::Sources(error) => error.hint(),
             Self::Oci(error) | Self::Unpack { source: error, .. } => {

@@ -8,8 +8,15 @@ mod commands;
 mod compat;
 mod context;
 mod context_files;
+mod docker_json;
+mod environment;
 mod error;
 mod excerpt;
+#[cfg(test)]
+mod flags_table;
+mod foreign_verbs;
+mod format;
+mod git_labels;
 mod interrupt;
 mod limits;
 mod named_context;
@@ -24,6 +31,7 @@ mod result_files;
 mod root;
 mod secrets;
 mod settings;
+mod template;
 mod unsupported;
 
 use std::num::NonZero;
@@ -31,10 +39,11 @@ use std::process::ExitCode;
 use std::thread;
 
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::cli::Cli;
+use crate::cli::{Cli, LogLevel};
 
-/// What docker exits with when it does not understand its command line.
+/// What docker exits with when it does not understand an option.
 const USAGE: u8 = 125;
 
 /// More threads than these have nothing to do: what takes time is done by blocking threads and processes.
@@ -46,10 +55,10 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help and version come this way too, and go to standard output. A reader that went away wants no more of them.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+            return ExitCode::from(exit_code(&error));
         }
     };
-    trace();
+    trace(cli.log_level());
     let workers = thread::available_parallelism()
         .map_or(1, NonZero::get)
         .min(MAX_WORKERS);
@@ -70,10 +79,28 @@ fn main() -> ExitCode {
     }
 }
 
-/// Shows the log of the libraries where `STROMATEKT_LOG` asks for it (`STROMATEKT_LOG=debug`).
-fn trace() {
-    let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("STROMATEKT_LOG") else {
-        return;
+/// As docker's: 125 for an option, 1 for an argument that is missing or too much, 0 for help, asked for or not.
+fn exit_code(error: &clap::Error) -> u8 {
+    let is_option = || match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(arg)) => arg.starts_with('-'),
+        _ => true,
+    };
+    match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => 0,
+        ErrorKind::MissingRequiredArgument | ErrorKind::MissingSubcommand => 1,
+        ErrorKind::UnknownArgument if !is_option() => 1,
+        _ if error.use_stderr() => USAGE,
+        _ => 0,
+    }
+}
+
+/// Shows the log of the libraries where `STROMATEKT_LOG` asks for it (`STROMATEKT_LOG=debug`), or docker's options do.
+fn trace(level: LogLevel) {
+    let asked = tracing_subscriber::EnvFilter::try_from_env("STROMATEKT_LOG").ok();
+    let filter = match (asked, level) {
+        (Some(filter), _) => filter,
+        (None, LogLevel::Debug) => tracing_subscriber::EnvFilter::new("stromatekt=debug"),
+        (None, _) => return,
     };
     tracing_subscriber::fmt()
         .with_env_filter(filter)

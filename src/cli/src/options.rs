@@ -10,8 +10,8 @@ use stromatekt_graph::run::Network;
 use stromatekt_oci::platform::Platform;
 use stromatekt_oci::reference::ImageReference;
 
-use crate::limits;
 use crate::call_options::CallArgs;
+use crate::limits;
 use crate::progress::Mode;
 use crate::unsupported::Unsupported;
 
@@ -182,6 +182,11 @@ fn host(text: &str) -> Result<(String, IpAddr), String> {
 }
 
 fn entitlement(text: &str) -> Result<Entitlement, String> {
+    if text == "device" || text.starts_with("device=") {
+        return Err(
+            "steps cannot have devices: give them to the container that needs them".to_owned(),
+        );
+    }
     let known = [Entitlement::NetworkHost, Entitlement::SecurityInsecure];
     let found = known
         .into_iter()

@@ -66,8 +66,10 @@ pub enum Mode {
     Plain,
     /// JSON as BuildKit's clients write it, one object a line.
     Rawjson,
-    /// Nothing.
+    /// Nothing, but the image's id in the end.
     Quiet,
+    /// Nothing at all.
+    None,
 }
 
 impl Mode {
@@ -78,7 +80,7 @@ impl Mode {
             Self::Auto | Self::Tty if is_live(&stderr) => Box::new(tty::Tty::new(stderr)),
             Self::Auto | Self::Tty | Self::Plain => Box::new(plain::Plain::new(stderr)),
             Self::Rawjson => Box::new(rawjson::RawJson::new(stderr)),
-            Self::Quiet => Box::new(quiet::Quiet),
+            Self::Quiet | Self::None => Box::new(quiet::Quiet),
         }
     }
 

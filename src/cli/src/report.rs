@@ -22,6 +22,17 @@ pub fn report(error: &Error) -> ExitCode {
     ExitCode::from(error.exit_code())
 }
 
+/// Tells what went wrong, and is no reason to fail.
+pub fn warn(error: &Error) {
+    note(&chain(error));
+}
+
+/// Tells something that is no failure.
+pub fn note(text: &str) {
+    // Who does not read standard error misses nothing that matters.
+    let _ = io::stderr().write_all(format!("WARNING: {text}\n").as_bytes());
+}
+
 /// The text of the report; with colours and drawn lines where it is `fancy`.
 fn render(error: &Error, fancy: bool) -> String {
     match error {

@@ -9,8 +9,10 @@ use stromatekt_engine::Output;
 use stromatekt_executor::{Secrets, SshAgents};
 use stromatekt_oci::platform::Platform;
 use stromatekt_oci::reference::ImageReference;
+use stromatekt_sources::docker_config::DockerConfig;
 
 use crate::annotations;
+use crate::environment;
 use crate::error::{Error, Result};
 use crate::named_context;
 use crate::options::Args;
@@ -20,6 +22,10 @@ use crate::secrets;
 
 /// The build arg that buildx takes from the environment by itself.
 pub const EPOCH: &str = "SOURCE_DATE_EPOCH";
+/// Where the platform is from when nobody says.
+const PLATFORM: &str = "DOCKER_DEFAULT_PLATFORM";
+/// What keeps the image out of the store when nobody says where it goes.
+const NO_LOAD: &str = "BUILDX_NO_DEFAULT_LOAD";
 
 /// What a build is to do.
 pub struct Settings {
@@ -37,6 +43,8 @@ pub struct Settings {
     pub ssh: SshAgents,
     /// How progress is shown.
     pub mode: Mode,
+    /// What is not done that the environment asks for.
+    pub warnings: Vec<String>,
     /// Whether standard output is for the image's id.
     pub prints_id: bool,
 }
@@ -48,10 +56,18 @@ impl Settings {
     /// When one of them cannot be met, or two contradict each other.
     pub fn new(args: &Args) -> Result<Self> {
         args.unsupported.refuse()?;
-        let Outputs { outputs, names } = {
+        let lookup = |name: &str| env::var(name).ok();
+        let mut warnings = environment::check(lookup)?;
+        let Outputs { mut outputs, names } = {
             let annotations = annotations::parse(&args.annotations)?;
             outputs::parse(&args.outputs, &annotations, args.push, args.load)?
         };
+        if args.outputs.is_empty() && !args.push && !args.load && environment::is_true(NO_LOAD) {
+            outputs.clear();
+            warnings.push(format!(
+                "{NO_LOAD} is set, and no output is asked for: the image stays in the cache"
+            ));
+        }
         let names = choose_names(&args.tags, names)?;
         let pushes = outputs
             .iter()
@@ -71,12 +87,12 @@ impl Settings {
         }
         let options = Options {
             target: args.target.clone().filter(|target| !target.is_empty()),
-            build_args: build_args(&args.build_args, |name| env::var(name).ok())?,
             // Known when the context is.
             context_time: None,
+            build_args: with_proxies(build_args(&args.build_args, lookup)?, proxies()?),
             labels: labels(&args.labels)?,
             named_contexts,
-            platforms: distinct(&args.platforms),
+            platforms: platforms(&args.platforms, lookup)?,
             build_platform: Platform::host(),
             no_cache: no_cache(args.no_cache, &args.no_cache_filter)?,
             network: args.network,
@@ -92,6 +108,7 @@ impl Settings {
             names,
             prints_id: mode == Mode::Quiet && !outputs.iter().any(outputs::uses_standard_output),
             outputs,
+            warnings,
             secrets: secrets::parse(&args.secrets)?,
             ssh: SshAgents::parse(&args.ssh)?,
             mode,
@@ -162,6 +179,50 @@ fn build_args(
     Ok(args)
 }
 
+/// The proxies of docker's config.
+fn proxies() -> Result<BTreeMap<String, String>> {
+    match DockerConfig::of_user() {
+        Some(config) => Ok(config.proxy_args()?),
+        None => Ok(BTreeMap::new()),
+    }
+}
+
+/// The build args, and with them the proxies that they do not set, whatever the spelling.
+fn with_proxies(
+    mut args: BTreeMap<String, String>,
+    proxies: BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let given: BTreeSet<String> = args.keys().map(|name| name.to_ascii_lowercase()).collect();
+    let new = proxies
+        .into_iter()
+        .filter(|(name, _)| !given.contains(&name.to_ascii_lowercase()));
+    args.extend(new);
+    args
+}
+
+/// The platforms that are asked for, else the one of the environment.
+fn platforms(
+    given: &[Platform],
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<Vec<Platform>> {
+    let default = environment(PLATFORM).filter(|platform| !platform.is_empty());
+    match default {
+        Some(platform) if given.is_empty() => {
+            let parsed =
+                platform
+                    .parse()
+                    .map_err(|error: stromatekt_oci::Error| Error::Option {
+                        option: PLATFORM,
+                        value: platform.clone(),
+                        reason: error.to_string(),
+                        hint: None,
+                    })?;
+            Ok(vec![parsed])
+        }
+        _ => Ok(distinct(given)),
+    }
+}
+
 /// Each platform once.
 fn distinct(platforms: &[Platform]) -> Vec<Platform> {
     let mut seen = BTreeSet::new();
@@ -227,6 +288,50 @@ mod tests {
             ["A=1=2", "EMPTY=", "SET=value", "SOURCE_DATE_EPOCH=5"]
         );
         assert_eq!(args(&["SOURCE_DATE_EPOCH=7"]), ["SOURCE_DATE_EPOCH=7"]);
+    }
+
+    #[test]
+    fn proxies_of_the_config_do_not_replace_build_args() {
+        let map = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter();
+            pairs
+                .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+                .collect::<BTreeMap<_, _>>()
+        };
+        let proxies = map(&[
+            ("HTTP_PROXY", "p"),
+            ("http_proxy", "p"),
+            ("NO_PROXY", "p"),
+            ("no_proxy", "p"),
+        ]);
+        assert_eq!(
+            with_proxies(map(&[("No_Proxy", "mine")]), proxies),
+            map(&[
+                ("HTTP_PROXY", "p"),
+                ("http_proxy", "p"),
+                ("No_Proxy", "mine")
+            ])
+        );
+    }
+
+    #[test]
+    fn the_platform_of_the_environment_is_a_default() {
+        let chosen = |given: &[&str], default: &str| {
+            let given: Vec<Platform> = given.iter().map(|text| text.parse().unwrap()).collect();
+            platforms(&given, |_| Some(default.to_owned())).map(|platforms| {
+                platforms
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(chosen(&[], "linux/arm64").unwrap(), ["linux/arm64"]);
+        assert_eq!(
+            chosen(&["linux/amd64"], "linux/arm64").unwrap(),
+            ["linux/amd64"]
+        );
+        assert!(chosen(&[], "").unwrap().is_empty());
+        assert!(chosen(&[], "a/b/c/d/e").is_err());
     }
 
     #[test]

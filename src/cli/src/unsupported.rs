@@ -1,25 +1,41 @@
 //! Options that docker and buildx have and stromatekt has not: each is refused with what to do instead.
 
+use std::marker::PhantomData;
+
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 
 use crate::error::{Error, Result};
 
 /// An option that docker has.
-struct Foreign {
+pub struct Foreign {
     /// Its name, without dashes.
-    name: &'static str,
+    pub name: &'static str,
     /// Its letter.
-    letter: Option<char>,
+    pub letter: Option<char>,
     /// The value that it has when it is given without one; none where it must have one.
-    bare: Option<&'static str>,
+    pub bare: Option<&'static str>,
     /// Values that ask for what is done anyway.
-    harmless: &'static [&'static str],
+    pub harmless: &'static [&'static str],
     /// What to do instead.
-    hint: &'static str,
+    pub hint: &'static str,
+}
+
+/// A verb with options that docker has alone.
+pub trait Verb {
+    /// These options.
+    const FOREIGN: &'static [Foreign];
+}
+
+/// `build`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Build;
+
+impl Verb for Build {
+    const FOREIGN: &'static [Foreign] = FOREIGN;
 }
 
 /// An option that takes a value.
-const fn valued(name: &'static str, hint: &'static str) -> Foreign {
+pub const fn valued(name: &'static str, hint: &'static str) -> Foreign {
     Foreign {
         name,
         letter: None,
@@ -30,7 +46,7 @@ const fn valued(name: &'static str, hint: &'static str) -> Foreign {
 }
 
 /// An option that is on or off.
-const fn switch(
+pub const fn switch(
     name: &'static str,
     harmless: &'static [&'static str],
     hint: &'static str,
@@ -44,29 +60,36 @@ const fn switch(
     }
 }
 
-const OFF: &[&str] = &["false", "0"];
-const ON: &[&str] = &["true", "1"];
+/// The values that switch an option off.
+pub const OFF: &[&str] = &["false", "0"];
+/// Those that switch it on.
+pub const ON: &[&str] = &["true", "1"];
+/// Either.
+pub const BOTH: &[&str] = &["true", "1", "false", "0"];
 
 const CACHE: &str = "the cache is in the state directory, and is used by itself: keep that directory between builds (`--root`)";
 const ATTESTATION: &str =
     "no attestations are made: give --provenance=false --sbom=false, or leave them out";
+const SENT_NOWHERE: &str = "the context is read where it is, and sent nowhere";
 const LEAVE_OUT: &str = "leave it out";
 
 const FOREIGN: &[Foreign] = &[
-    valued("attest", ATTESTATION),
+    Foreign {
+        harmless: &["type=provenance,disabled=true", "type=sbom,disabled=true"],
+        ..valued("attest", ATTESTATION)
+    },
     switch("provenance", OFF, ATTESTATION),
     switch("sbom", OFF, ATTESTATION),
     valued("cache-from", CACHE),
     valued("cache-to", CACHE),
-    valued(
-        "builder",
-        "there is no daemon and no builder to choose: leave it out",
-    ),
-    valued("policy", LEAVE_OUT),
     Foreign {
-        letter: Some('D'),
-        ..switch("debug", OFF, "set STROMATEKT_LOG=debug in the environment")
+        harmless: &["", "default"],
+        ..valued(
+            "builder",
+            "there is no daemon and no builder to choose: leave it out",
+        )
     },
+    valued("policy", LEAVE_OUT),
     Foreign {
         harmless: &["", "default"],
         ..valued("isolation", "a container is how a step runs: leave it out")
@@ -80,32 +103,25 @@ const FOREIGN: &[Foreign] = &[
         OFF,
         "add a last stage: `FROM scratch`, then `COPY --from=STAGE / /`",
     ),
-    switch(
-        "compress",
-        OFF,
-        "the context is read where it is, and sent nowhere: leave it out",
-    ),
-    switch(
-        "stream",
-        OFF,
-        "the context is read where it is, and sent nowhere: leave it out",
-    ),
+    switch("compress", BOTH, SENT_NOWHERE),
+    switch("stream", BOTH, SENT_NOWHERE),
     switch(
         "disable-content-trust",
         ON,
         "signatures of images are not checked: name the base by its digest",
     ),
     switch("rm", ON, "nothing of a step is kept but its result"),
-    switch("force-rm", ON, "nothing of a step is kept but its result"),
+    switch("force-rm", BOTH, "nothing of a step is kept but its result"),
 ];
 
 /// The options of docker's that were given, with the values that ask for something.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unsupported {
+pub struct Unsupported<V = Build> {
     given: Vec<(String, &'static str)>,
+    verb: PhantomData<V>,
 }
 
-impl Unsupported {
+impl<V> Unsupported<V> {
     /// Nothing is accepted and ignored.
     ///
     /// # Errors
@@ -121,13 +137,16 @@ impl Unsupported {
     }
 }
 
-impl clap::Args for Unsupported {
+impl<V: Verb> clap::Args for Unsupported<V> {
     fn augment_args(command: Command) -> Command {
-        FOREIGN.iter().fold(command, |command, foreign| {
+        V::FOREIGN.iter().fold(command, |command, foreign| {
             let arg = Arg::new(foreign.name)
                 .long(foreign.name)
                 .short(foreign.letter)
                 .action(ArgAction::Append)
+                // Hidden from help, and read by what makes the table of flags.
+                .help(foreign.hint)
+                .long_help(foreign.harmless.join("\n"))
                 .hide(true);
             command.arg(match foreign.bare {
                 Some(bare) => arg
@@ -144,10 +163,10 @@ impl clap::Args for Unsupported {
     }
 }
 
-impl FromArgMatches for Unsupported {
+impl<V: Verb> FromArgMatches for Unsupported<V> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut given = Vec::new();
-        for foreign in FOREIGN {
+        for foreign in V::FOREIGN {
             let values = matches.get_many::<String>(foreign.name);
             for value in values.into_iter().flatten() {
                 if foreign.harmless.contains(&value.as_str()) {
@@ -160,7 +179,10 @@ impl FromArgMatches for Unsupported {
                 given.push((option, foreign.hint));
             }
         }
-        Ok(Self { given })
+        Ok(Self {
+            given,
+            verb: PhantomData,
+        })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -174,12 +196,12 @@ mod tests {
     use super::*;
 
     fn refused(args: &[&str]) -> Option<String> {
-        let command = <Unsupported as clap::Args>::augment_args(Command::new("build"))
+        let command = <Unsupported<Build> as clap::Args>::augment_args(Command::new("build"))
             .arg(Arg::new("context"));
         let matches = command
             .try_get_matches_from([&["build"], args].concat())
             .unwrap();
-        let unsupported = Unsupported::from_arg_matches(&matches).unwrap();
+        let unsupported = Unsupported::<Build>::from_arg_matches(&matches).unwrap();
         unsupported.refuse().err().map(|error| error.to_string())
     }
 
@@ -189,7 +211,6 @@ mod tests {
             (&["--squash", "."][..], "--squash"),
             (&["--provenance=mode=max", "."], "--provenance=mode=max"),
             (&["--sbom", "."], "--sbom"),
-            (&["-D", "."], "--debug"),
             (&["--cache-from", "type=gha"], "--cache-from=type=gha"),
             (&["--rm=false"], "--rm=false"),
         ] {
@@ -203,7 +224,9 @@ mod tests {
             &["--provenance=false", "--sbom=false", "."][..],
             &["--rm", "."],
             &["--rm=true", "--force-rm", "."],
-            &["--squash=false"],
+            &["--squash=false", "--force-rm=false", "--compress"],
+            &["--builder", "default", "--isolation=default"],
+            &["--attest=type=sbom,disabled=true"],
             &[],
         ] {
             assert_eq!(refused(args), None, "{args:?}");

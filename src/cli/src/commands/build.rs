@@ -18,10 +18,12 @@ use crate::commands::call;
 use crate::context::{self, Place};
 use crate::context_files::Fetch;
 use crate::error::{DockerfileText, Error, FailedBuild, Result};
+use crate::git_labels;
 use crate::interrupt;
 pub use crate::options::Args;
 use crate::output::print;
 use crate::progress::watch::Watch;
+use crate::report;
 use crate::result_files;
 use crate::settings::{EPOCH, Settings};
 
@@ -36,8 +38,22 @@ pub async fn run(root: &Path, args: Args) -> Result<()> {
     if let Some(call) = args.call.asked() {
         return call::run(root, args, call).await;
     }
-    let settings = Settings::new(&args)?;
+    let mut settings = Settings::new(&args)?;
+    settings.warnings.iter().for_each(|text| report::note(text));
     let place = Place::find(&args.context)?;
+    if let Place::Directory(directory) = &place {
+        let dockerfile = match &args.file {
+            Some(file) => file.into(),
+            None => directory.join("Dockerfile"),
+        };
+        match git_labels::labels(directory, &dockerfile) {
+            // As with buildx, they win over --label.
+            Ok(labels) => settings.options.labels.extend(labels),
+            Err(reason) => {
+                report::note(&format!("there are no labels of the repository: {reason}"))
+            }
+        }
+    }
     if let Some(path) = &args.iidfile {
         result_files::remove_old(path)?;
     }
@@ -174,13 +190,8 @@ impl Work<'_> {
             let checks = Checks::new(dockerfile, &settings.options)
                 .map_err(refused)?
                 .with_ignored(ignored);
-            let lowering = lower_checked(
-                dockerfile,
-                &text.name,
-                &settings.options,
-                &configs,
-                &checks,
-            );
+            let lowering =
+                lower_checked(dockerfile, &text.name, &settings.options, &configs, &checks);
             let found = match lowering {
                 Ok(Lowering::NeedsImages(requests)) => {
                     let engine = Arc::clone(self.engine(engine)?);

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::output::print;
 use crate::progress::{Mode, watch::Watch};
+use crate::unsupported::{Foreign, Unsupported, Verb, valued};
 
 /// The options.
 #[derive(Clone, Debug, clap::Args)]
@@ -29,6 +30,20 @@ pub struct Args {
     /// Show no progress
     #[arg(short, long)]
     quiet: bool,
+    /// What docker has and this has not.
+    #[command(flatten)]
+    unsupported: Unsupported<Load>,
+}
+
+/// The verb.
+#[derive(Clone, Debug, Default)]
+struct Load;
+
+impl Verb for Load {
+    const FOREIGN: &'static [Foreign] = &[valued(
+        "platform",
+        "of an index, the image for this machine is loaded: leave it out",
+    )];
 }
 
 /// Loads.
@@ -36,6 +51,7 @@ pub struct Args {
 /// # Errors
 /// When there is no sound image.
 pub async fn run(root: &Path, args: Args) -> Result<()> {
+    args.unsupported.refuse()?;
     let path = args
         .path
         .or(args.input)

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use stromatekt_engine::{Destination, Engine, SaveFormat};
 
 use crate::error::{Error, Result};
+use crate::unsupported::{Foreign, Unsupported, Verb, valued};
 
 /// The options.
 #[derive(Clone, Debug, clap::Args)]
@@ -24,6 +25,18 @@ pub struct Args {
         hide_possible_values = true
     )]
     format: Format,
+    /// What docker has and this has not.
+    #[command(flatten)]
+    unsupported: Unsupported<Save>,
+}
+
+/// The verb.
+#[derive(Clone, Debug, Default)]
+struct Save;
+
+impl Verb for Save {
+    const FOREIGN: &'static [Foreign] =
+        &[valued("platform", "an image is saved whole: leave it out")];
 }
 
 /// What is written.
@@ -40,6 +53,7 @@ enum Format {
 /// # Errors
 /// When there is no such image, or the file cannot be written.
 pub async fn run(root: &Path, args: Args) -> Result<()> {
+    args.unsupported.refuse()?;
     let destination = match args.output {
         Some(path) if path.as_os_str() != "-" => Destination::Path(path),
         _ if io::stdout().is_terminal() => {

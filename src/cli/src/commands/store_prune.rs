@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::output::print;
 
 /// The options: none.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {}
 
 /// Removes it, and tells how much that was.

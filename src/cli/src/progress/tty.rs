@@ -13,6 +13,8 @@ use crate::numbers::seconds_between;
 
 /// How many lines of a running step's output are shown.
 const LOG_LINES: usize = 6;
+/// Where another number of them is asked for, as of buildx.
+const LOG_LINES_VARIABLE: &str = "BUILDKIT_TTY_LOG_LINES";
 /// Where the terminal does not tell its size.
 const SIZE: (usize, usize) = (80, 24);
 
@@ -20,6 +22,8 @@ const SIZE: (usize, usize) = (80, 24);
 pub struct Tty<W> {
     out: W,
     colours: bool,
+    /// How many lines of a step's output are shown.
+    log_lines: usize,
     size: fn() -> (usize, usize),
     started: SystemTime,
     /// How many lines are to be written over.
@@ -51,6 +55,10 @@ impl<W: Write + Send> Tty<W> {
         Self {
             out,
             colours: std::env::var_os("NO_COLOR").is_none(),
+            log_lines: std::env::var(LOG_LINES_VARIABLE)
+                .ok()
+                .and_then(|lines| lines.parse().ok())
+                .unwrap_or(LOG_LINES),
             size: || {
                 terminal_size::terminal_size_of(io::stderr())
                     .map_or(SIZE, |(width, height)| (width.0.into(), height.0.into()))
@@ -63,7 +71,13 @@ impl<W: Write + Send> Tty<W> {
 
     fn draw(&mut self, trace: &Trace, now: SystemTime, is_last: bool) -> io::Result<()> {
         let (width, height) = (self.size)();
-        let mut lines = lines(trace, width, now, (!is_last).then_some(height));
+        let mut lines = lines(
+            trace,
+            width,
+            now,
+            (!is_last).then_some(height),
+            self.log_lines,
+        );
         lines.insert(0, self.heading(trace, now, is_last));
         let mut text = String::from("\x1b[?25l");
         if self.drawn > 0 {
@@ -132,7 +146,13 @@ impl<W: Write + Send> Display for Tty<W> {
 }
 
 /// The lines about all vertices; where there is a limit to the height, those that matter most.
-fn lines(trace: &Trace, width: usize, now: SystemTime, height: Option<usize>) -> Vec<Line> {
+fn lines(
+    trace: &Trace,
+    width: usize,
+    now: SystemTime,
+    height: Option<usize>,
+    log_lines: usize,
+) -> Vec<Line> {
     let mut lines = Vec::new();
     for (_, vertex) in trace.started() {
         lines.push(vertex_line(vertex, width, now));
@@ -144,7 +164,7 @@ fn lines(trace: &Trace, width: usize, now: SystemTime, height: Option<usize>) ->
                 .map(|status| status_line(status, width, now)),
         );
         if is_live && height.is_some() {
-            lines.extend(vertex.log.live(LOG_LINES).map(|line| Line {
+            lines.extend(vertex.log.live(log_lines).map(|line| Line {
                 text: format!(" => => # {}", visible(&line)),
                 tone: Tone::Faint,
                 is_live: true,
@@ -335,7 +355,7 @@ mod tests {
     }
 
     fn shown(trace: &Trace, width: usize, height: Option<usize>) -> String {
-        let lines = lines(trace, width, at(9.0), height);
+        let lines = lines(trace, width, at(9.0), height, LOG_LINES);
         lines
             .iter()
             .map(|line| format!("{}|\n", line.text))
