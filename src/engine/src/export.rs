@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use stromatekt_graph::op::{Diff, Export};
+use stromatekt_graph::file::FileAction;
+use stromatekt_graph::op::{Diff, Export, File, ImageLocation};
+use stromatekt_graph::{NodeId, Op};
 use stromatekt_oci::config::ImageConfig;
 use stromatekt_oci::image::{OutputImage, OutputLayer};
 use stromatekt_oci::platform::Platform;
@@ -31,6 +33,8 @@ pub(crate) struct Made {
     config: ImageConfig,
     /// The new layers, with their entries in the history.
     layers: Vec<(usize, Arc<LayerVariants>)>,
+    /// What the history says of each layer, those of the base among them, that has no entry of its own.
+    descriptions: Vec<String>,
 }
 
 impl Build {
@@ -45,7 +49,9 @@ impl Build {
             None => None,
         };
         let mut layers = Vec::new();
+        let mut descriptions = self.base_descriptions(export, base.as_deref());
         for layer in &export.layers {
+            descriptions.push(self.description(layer.changeset));
             match self.wait(layer.changeset).await? {
                 Value::Layer(variants) => layers.push((layer.history, variants)),
                 _ => return Err(wrong_kind()),
@@ -56,7 +62,36 @@ impl Build {
             tree: self.wait(export.tree).await?,
             config: export.config.clone(),
             layers,
+            descriptions,
         })
+    }
+
+    /// What BuildKit knows a layer of a base by.
+    fn base_descriptions(&self, export: &Export, base: Option<&BaseImage>) -> Vec<String> {
+        let (Some(id), Some(base)) = (export.base, base) else {
+            return Vec::new();
+        };
+        let name = match &self.node(id).op {
+            Op::Image(image) => match (&image.source, base.manifest) {
+                (ImageLocation::Named(name), Some(digest)) => format!("{}@{digest}", name.name()),
+                (source, _) => source.to_string(),
+            },
+            _ => String::new(),
+        };
+        vec![format!("pulled from {name}"); base.layers.len()]
+    }
+
+    /// What BuildKit knows a layer by that a step made.
+    fn description(&self, changeset: NodeId) -> String {
+        let upper = match &self.node(changeset).op {
+            Op::Diff(diff) => self.node(diff.upper),
+            _ => self.node(changeset),
+        };
+        match &upper.op {
+            Op::Run(run) => format!("mount / from exec {}", run.args.join(" ")),
+            Op::File(file) if !is_linked(file) => "fileop target".to_owned(),
+            _ => upper.label.clone(),
+        }
     }
 
     /// The layer of a `Diff` node, for all that outputs want of it.
@@ -89,6 +124,7 @@ impl Made {
             base.map_or(0, |base| base.config.history.len()),
             all.iter().map(|layer| layer.diff_id).collect(),
             &times,
+            &self.descriptions,
             epoch.and_then(from_epoch),
         );
         Ok(ImageRecord {
@@ -96,6 +132,12 @@ impl Made {
             layers: all,
         })
     }
+}
+
+/// Whether all of it is copied without a look at what is there.
+fn is_linked(file: &File) -> bool {
+    let is_link = |action: &FileAction| matches!(action, FileAction::Copy(copy) if copy.link);
+    file.actions.iter().all(is_link)
 }
 
 /// How an image is written.

@@ -2,9 +2,12 @@
 
 use std::time::SystemTime;
 
-use stromatekt_oci::config::ImageConfig;
+use stromatekt_oci::config::{History, ImageConfig};
 use stromatekt_oci::digest::Digest;
 use stromatekt_oci::time::{parse_rfc3339, rfc3339};
+
+/// What BuildKit's exporter writes into entries that it adds.
+const EXPORTER_COMMENT: &str = "buildkit.exporter.image.v0";
 
 /// Completes `config` with the layers and the times of what was made.
 ///
@@ -18,6 +21,7 @@ pub(crate) fn complete(
     inherited: usize,
     diff_ids: Vec<Digest>,
     layers: &[(usize, SystemTime)],
+    descriptions: &[String],
     epoch: Option<SystemTime>,
 ) -> ImageConfig {
     for &(index, made) in layers {
@@ -27,6 +31,7 @@ pub(crate) fn complete(
             entry.created = Some(rfc3339(made));
         }
     }
+    add_missing(&mut config.history, descriptions, layers);
     let new = config.history.iter().enumerate().skip(inherited);
     let first_gap = new
         .filter(|(_, entry)| entry.created.is_none())
@@ -60,11 +65,30 @@ pub(crate) fn complete(
     config
 }
 
+/// Adds entries where there are more layers than entries for them, because a base has none for its own: BuildKit's exporter describes the
+/// last layers then, whoever made them. `descriptions` are of all layers, the lowest first.
+fn add_missing(
+    history: &mut Vec<History>,
+    descriptions: &[String],
+    layers: &[(usize, SystemTime)],
+) {
+    let told = history.iter().filter(|entry| !entry.empty_layer).count();
+    let missing = descriptions.get(told..).unwrap_or_default();
+    for (index, description) in missing.iter().enumerate() {
+        let from_top = missing.len() - index;
+        let own = layers.len().checked_sub(from_top);
+        history.push(History {
+            created: own.map(|own| rfc3339(layers[own].1)),
+            created_by: description.clone(),
+            comment: EXPORTER_COMMENT.to_owned(),
+            ..History::default()
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
-
-    use stromatekt_oci::config::History;
 
     use super::*;
 
@@ -96,6 +120,7 @@ mod tests {
             1,
             Vec::new(),
             &[(2, at(10)), (4, at(20))],
+            &[],
             None,
         );
         let (ten, twenty) = ("1970-01-01T00:00:10Z", "1970-01-01T00:00:20Z");
@@ -105,7 +130,14 @@ mod tests {
 
     #[test]
     fn a_base_without_times_keeps_none() {
-        let done = complete(config(&[None, None]), 1, Vec::new(), &[(1, at(10))], None);
+        let done = complete(
+            config(&[None, None]),
+            1,
+            Vec::new(),
+            &[(1, at(10))],
+            &[],
+            None,
+        );
         assert_eq!(done.history[0].created, None);
         assert_eq!(times(&done), ["1970-01-01T00:00:10Z"]);
     }
@@ -113,7 +145,7 @@ mod tests {
     #[test]
     fn metadata_alone_keeps_the_time_of_the_base() {
         let base = "2020-01-01T00:00:00Z";
-        let done = complete(config(&[Some(base), None]), 1, Vec::new(), &[], None);
+        let done = complete(config(&[Some(base), None]), 1, Vec::new(), &[], &[], None);
         assert_eq!(times(&done), [base, base]);
         assert_eq!(done.created.as_deref(), Some(base));
     }
@@ -127,12 +159,31 @@ mod tests {
             1,
             Vec::new(),
             &[(2, at(10))],
+            &[],
             Some(at(5)),
         );
         let five = "1970-01-01T00:00:05Z";
         assert_eq!(times(&done), [base, five, five, three]);
         assert_eq!(done.created.as_deref(), Some(three));
-        let nothing_new = complete(config(&[Some(base)]), 1, Vec::new(), &[], Some(at(5)));
+        let nothing_new = complete(config(&[Some(base)]), 1, Vec::new(), &[], &[], Some(at(5)));
         assert_eq!(nothing_new.created.as_deref(), Some(base));
+    }
+
+    #[test]
+    fn layers_without_an_entry_are_described_at_the_end() {
+        let descriptions = ["pulled", "exec"].map(str::to_owned);
+        let done = complete(
+            config(&[None]),
+            0,
+            Vec::new(),
+            &[(0, at(10))],
+            &descriptions,
+            None,
+        );
+        let told = done.history.iter().map(|entry| entry.created_by.as_str());
+        assert_eq!(told.collect::<Vec<_>>(), ["", "exec"]);
+        assert_eq!(done.history[1].comment, EXPORTER_COMMENT);
+        let ten = "1970-01-01T00:00:10Z";
+        assert_eq!(times(&done), [ten, ten]);
     }
 }

@@ -238,10 +238,10 @@ async fn the_git_directory_is_kept_on_demand() {
     remote.git(&["tag", "-a", "-m", "x", "v1"]);
     remote.write("file", "two");
     let two = remote.commit("two");
-    for (reference, commit, tags) in [
-        (None, &two, "main"),
-        (Some("main"), &two, "main"),
-        (Some("v1"), &one, "v1"),
+    for (reference, commit, kept) in [
+        (None, &two, "refs/heads/main"),
+        (Some("main"), &two, "refs/heads/main"),
+        (Some("v1"), &one, "refs/tags/v1"),
         (Some(&*one), &one, ""),
     ] {
         let git = op::Git {
@@ -263,7 +263,8 @@ async fn the_git_directory_is_kept_on_demand() {
         assert_eq!(ask(&["status", "--porcelain"]), "");
         assert_eq!(ask(&["remote", "get-url", "origin"]), git.remote);
         assert_eq!(ask(&["rev-list", "--count", "HEAD"]), "1");
-        assert_eq!(ask(&["tag"]), tags, "{reference:?}");
+        let names = ask(&["for-each-ref", "--format=%(refname)"]);
+        assert_eq!(names, kept, "{reference:?}");
         assert!(!dest.join(".git/FETCH_HEAD").exists());
     }
 }
@@ -489,7 +490,8 @@ async fn a_commit_is_fetched_without_asking_for_its_branch_and_times_are_its_own
         keep_git_dir: true,
         ..remote.at(Some("renamed"))
     };
-    let (commit, dest) = Place::new().checkout(&git).await.unwrap();
+    let place = Place::new();
+    let (commit, dest) = place.checkout(&git).await.unwrap();
     assert_eq!(
         (commit, text(dest.join("a/file"))),
         (old.clone(), "old".into())

@@ -100,7 +100,9 @@ async fn with_git_dir(
     program.run(ATTEMPT, init).await?;
 
     let kept = Repository::name_of(&tip.object);
-    let wanted = match (repository.is_tag(&tip.object).await?, tip.label.as_str()) {
+    // Where the remote told it, the full name of a branch.
+    let name = tip.name.as_deref().unwrap_or(&tip.label);
+    let wanted = match (repository.is_tag(&tip.object).await?, name) {
         (false, label) if is_commit_id(label) => kept,
         (false, label) if label.starts_with("refs/") => format!("{kept}:{label}"),
         (_, label) => {
