@@ -189,3 +189,19 @@ fn an_index_of_one_platform_is_made_on_demand_and_a_docker_archive_holds_none() 
         .fails()
         .says(&["BUILDKIT_MULTI_PLATFORM"]);
 }
+
+#[test]
+fn a_program_that_nothing_here_can_run_is_told_apart_from_one_that_fails() {
+    // The header of a program for a processor that hardly any machine is or has an emulator for.
+    let mut program = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x02\x01\x01\0\0\0".to_vec();
+    program.resize(4096, 0);
+    let context =
+        Context::dockerfile("FROM scratch\nCOPY --chmod=755 tool /bin/tool\nRUN [\"/bin/tool\"]\n");
+    context.write("tool", program);
+    Lab::shared()
+        .build(&context)
+        .args(["--platform", "linux/loong64"])
+        .fails()
+        .says(&["a program for loong64", "qemu-user-static"])
+        .points_at("Dockerfile:3", "RUN [\"/bin/tool\"]");
+}
