@@ -72,7 +72,12 @@ fn health(check: &str) -> String {
     else {
         return check.to_owned();
     };
-    let plain = |text: &str| text.replace('"', "");
+    // What is quoted has its own quotes escaped; those of the other forms are gone with them.
+    let is_quoted = test.starts_with('"');
+    let plain = |text: &str| match is_quoted {
+        true => text.replace("\\\"", "").replace('"', "").replace("\\\\", "\\"),
+        false => text.replace('"', ""),
+    };
     let mut fields: Vec<String> = rest
         .trim_end_matches('}')
         .split_whitespace()
@@ -181,6 +186,10 @@ mod tests {
             (
                 r#"HEALTHCHECK &{["CMD" "a" "b]"] "1m0s" "0s" "5s" '\n'}"#,
                 "HEALTHCHECK {Test:[CMD a b]] Interval:1m0s Timeout:0s StartPeriod:5s StartInterval:0s Retries:10}",
+            ),
+            (
+                r#"HEALTHCHECK &{["CMD-SHELL" "grep \"x y\" a\\b"] "0s" "0s" "0s" "0s" '\x03'}"#,
+                r#"HEALTHCHECK {Test:[CMD-SHELL grep "x y" a\b] Interval:0s Timeout:0s StartPeriod:0s StartInterval:0s Retries:3}"#,
             ),
         ] {
             assert_eq!(spelling(one), spelling(other));
