@@ -1,6 +1,10 @@
 //! The patterns of `${name#pattern}`, `%` and `/`: `*`, `?`, and `\` before either, as BuildKit's regular expressions match them.
 
 use crate::word_error::WordError;
+use crate::words::LONGEST;
+
+/// How many steps a match may take: the length of the pattern by that of the text.
+const MOST_STEPS: usize = 1 << 28;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token {
@@ -36,7 +40,10 @@ fn parse(pattern: &str) -> Result<Vec<Token>, WordError> {
 
 /// For each place of the text, where the match that starts there ends. Row by row from the last token: what a token and all after it
 /// match at a place depends only on the place behind it and on the tokens after it.
-fn ends(tokens: &[Token], greedy: bool, text: &[char]) -> Vec<Option<usize>> {
+fn ends(tokens: &[Token], greedy: bool, text: &[char]) -> Result<Vec<Option<usize>>, WordError> {
+    if tokens.len().saturating_mul(text.len()) > MOST_STEPS {
+        return Err(WordError::TooLong);
+    }
     let mut after: Vec<Option<usize>> = (0..=text.len()).map(Some).collect();
     for token in tokens.iter().rev() {
         let mut row = vec![None; text.len() + 1];
@@ -58,13 +65,13 @@ fn ends(tokens: &[Token], greedy: bool, text: &[char]) -> Vec<Option<usize>> {
         }
         after = row;
     }
-    after
+    Ok(after)
 }
 
 /// The value without the shortest (or longest) start that matches.
 pub fn trim_prefix(pattern: &str, value: &str, greedy: bool) -> Result<String, WordError> {
     let text: Vec<char> = value.chars().collect();
-    let end = ends(&parse(pattern)?, greedy, &text)[0].unwrap_or(0);
+    let end = ends(&parse(pattern)?, greedy, &text)?[0].unwrap_or(0);
     Ok(text[end..].iter().collect())
 }
 
@@ -92,7 +99,7 @@ fn reverse(pattern: &str) -> String {
 /// The value with the first match replaced.
 pub fn replace_first(pattern: &str, value: &str, by: &str) -> Result<String, WordError> {
     let text: Vec<char> = value.chars().collect();
-    let ends = ends(&parse(pattern)?, true, &text);
+    let ends = ends(&parse(pattern)?, true, &text)?;
     let found = ends
         .iter()
         .enumerate()
@@ -113,7 +120,7 @@ pub fn replace_first(pattern: &str, value: &str, by: &str) -> Result<String, Wor
 /// The value with all matches replaced. Unlike for the first one, `$` in the replacement means something (Go's `regexp.Expand`).
 pub fn replace_all(pattern: &str, value: &str, by: &str) -> Result<String, WordError> {
     let text: Vec<char> = value.chars().collect();
-    let ends = ends(&parse(pattern)?, true, &text);
+    let ends = ends(&parse(pattern)?, true, &text)?;
     let mut out = String::new();
     let (mut search, mut copied) = (0, 0);
     while search <= text.len() {
@@ -123,8 +130,9 @@ pub fn replace_all(pattern: &str, value: &str, by: &str) -> Result<String, WordE
         // Nothing is replaced directly behind a match.
         if end > copied || start == 0 {
             let matched: String = text[start..end].iter().collect();
-            out.push_str(&expand_template(by, &matched));
+            out.push_str(&expand_template(by, &matched)?);
         }
+        check_length(&out, value)?;
         copied = end;
         search = end.max(search + 1);
     }
@@ -133,7 +141,7 @@ pub fn replace_all(pattern: &str, value: &str, by: &str) -> Result<String, WordE
 }
 
 /// `$0` is the match, `$$` a dollar, any other `$name` or `${name}` a group that these patterns never have.
-fn expand_template(template: &str, matched: &str) -> String {
+fn expand_template(template: &str, matched: &str) -> Result<String, WordError> {
     let mut out = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('$') {
@@ -157,6 +165,7 @@ fn expand_template(template: &str, matched: &str) -> String {
             Some(behind) if !name.is_empty() => {
                 if name.bytes().all(|c| c == b'0') && name.len() == 1 {
                     out.push_str(matched);
+                    check_length(&out, template)?;
                 }
                 rest = behind;
             }
@@ -167,7 +176,15 @@ fn expand_template(template: &str, matched: &str) -> String {
         }
     }
     out.push_str(rest);
-    out
+    Ok(out)
+}
+
+/// That a result is not much longer than what it was made of.
+fn check_length(out: &str, from: &str) -> Result<(), WordError> {
+    match out.len() > from.len() + LONGEST {
+        true => Err(WordError::TooLong),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]

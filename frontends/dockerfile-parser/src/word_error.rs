@@ -43,6 +43,9 @@ pub enum WordError {
     /// Too many levels of `${…}`.
     #[error("`${{…}}` is nested too deeply")]
     TooDeep,
+    /// More than anything could use.
+    #[error("it becomes longer than 1 MiB when it is expanded")]
+    TooLong,
 }
 
 impl WordError {
@@ -58,6 +61,9 @@ impl WordError {
             Self::Required { name, .. } => format!("set it with ARG, ENV or --build-arg {name}=…"),
             Self::PatternEscape { .. } => "only * ? and \\ can be escaped".to_owned(),
             Self::TooDeep => "set intermediate variables with ARG or ENV".to_owned(),
+            Self::TooLong => {
+                "let a RUN write it to a file, or put the file into the build context".to_owned()
+            }
         };
         Some(text)
     }

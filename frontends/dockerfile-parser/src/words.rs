@@ -19,6 +19,9 @@ use crate::word_error::WordError;
 
 /// How deep `${a:-${b:-…}}` may go.
 const DEEPEST: usize = 200;
+/// How much longer than its text a word may become. Nothing that long can be a variable of a process, and a word that doubles what
+/// another one doubled must end somewhere.
+pub(crate) const LONGEST: usize = 1 << 20;
 
 /// Where the values of variables come from.
 pub trait Variables {
@@ -158,6 +161,8 @@ struct Reader<'a, V> {
     chars: Peekable<Chars<'a>>,
     keeps_escapes: bool,
     depth: usize,
+    /// How long the word may become.
+    longest: usize,
     /// Whether a modifier's word was read since this was last asked.
     was_nested: bool,
 }
@@ -172,6 +177,7 @@ impl<'a, V: Variables> Reader<'a, V> {
             chars: text.chars().peekable(),
             keeps_escapes: how.keeps_escapes,
             depth: 0,
+            longest: text.len() + LONGEST,
             was_nested: false,
         }
     }
@@ -186,6 +192,7 @@ impl<'a, V: Variables> Reader<'a, V> {
         let outside = std::mem::replace(&mut self.keeps_escapes, keeps_escapes);
         let mut out = String::new();
         loop {
+            self.check_length(&out)?;
             let Some(&c) = self.chars.peek() else {
                 // The caller knows what is missing.
                 return match stop {
@@ -240,6 +247,13 @@ impl<'a, V: Variables> Reader<'a, V> {
         }
     }
 
+    fn check_length(&self, out: &str) -> Result<(), WordError> {
+        match out.len() > self.longest {
+            true => Err(WordError::TooLong),
+            false => Ok(()),
+        }
+    }
+
     /// BuildKit's words share their buffer with the words of modifiers, which empty it: `80${x:-80}` is the word `80`. So it must be here.
     fn forget_current(&mut self, list: &mut List) {
         if std::mem::take(&mut self.was_nested) {
@@ -289,7 +303,10 @@ impl<'a, V: Variables> Reader<'a, V> {
                     out.extend(quote);
                     return Ok(out);
                 }
-                Some('$') => out.push_str(&self.dollar()?),
+                Some('$') => {
+                    out.push_str(&self.dollar()?);
+                    self.check_length(&out)?;
+                }
                 Some(c) => {
                     self.chars.next();
                     if c != self.how.escape {
@@ -404,7 +421,7 @@ impl<'a, V: Variables> Reader<'a, V> {
         let read = self.until(Some(stop), keeps_escapes, None);
         self.depth -= 1;
         match read {
-            Err(WordError::TooDeep) => Err(WordError::TooDeep),
+            Err(error @ (WordError::TooDeep | WordError::TooLong)) => Err(error),
             Err(_) if self.chars.peek().is_none() => Err(missing),
             other => other,
         }

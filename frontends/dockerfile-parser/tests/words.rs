@@ -178,3 +178,33 @@ fn quotes_escapes_and_what_is_unset_can_stay() {
         );
     }
 }
+
+#[test]
+fn no_word_grows_without_end() {
+    let mut nested = "${a}".to_owned();
+    for _ in 0..9 {
+        nested = format!("${{a//a/{nested}}}");
+    }
+    let variables: BTreeMap<String, String> = [
+        ("a".to_owned(), "aaaaaaaaaa".to_owned()),
+        ("long".to_owned(), "a".repeat(1 << 19)),
+    ]
+    .into();
+    for text in [
+        nested.as_str(),
+        "$long$long$long",
+        "\"$long$long$long\"",
+        "${x:-$long$long$long}",
+        "${long//a/$long}",
+        "${long/*/${long/*/$long$long$long}}",
+        "${long//*/$long\\$0\\$0\\$0}",
+        "${long#$long}",
+    ] {
+        let expander = Expander::new(Escape::Backslash);
+        assert_eq!(
+            expander.word(text, &variables),
+            Err(WordError::TooLong),
+            "{text}"
+        );
+    }
+}
