@@ -206,4 +206,30 @@ mod tests {
         let rules = IgnoreRules::parse("a\n!**/keep\n").unwrap();
         assert!(!rules.prune(Path::new("a")), "`**` may match anywhere");
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn what_is_said_of_a_directory_holds_for_what_is_in_it(
+            text in "(!?([abc]|\\*|\\*\\*|\\?|\\[ab\\]|\\[\\^a\\]|\\.)(/([abc]|\\*|\\*\\*|a\\*)){0,2}\n){1,5}",
+            paths in proptest::collection::vec("[abc]{1,2}(/[abc]{1,2}){0,3}", 1..6),
+        ) {
+            let Ok(walked) = IgnoreRules::parse(&text) else { return Ok(()) };
+            let jumped = IgnoreRules::parse(&text).unwrap();
+            for path in &paths {
+                let mut is_pruned = false;
+                let mut above: Vec<&Path> = Path::new(path).ancestors().collect();
+                above.pop();
+                for path in above.into_iter().rev() {
+                    let ignored = walked.ignored(path, true);
+                    jumped.ignored(Path::new("some/where/else"), true);
+                    proptest::prop_assert_eq!(jumped.ignored(path, true), ignored);
+                    proptest::prop_assert_eq!(walked.reason(path).is_some(), ignored);
+                    proptest::prop_assert!(ignored || !is_pruned, "{} is in a directory that need not be read", path.display());
+                    is_pruned |= ignored && walked.prune(path);
+                }
+            }
+        }
+    }
 }
