@@ -241,12 +241,36 @@ impl Parts {
         taken: &[Taken],
     ) -> Result<(bool, BTreeSet<PathBuf>)> {
         let into = draft.root()?;
+        let is_link = |action: &FileAction| matches!(action, FileAction::Copy(copy) if copy.link);
+        if actions.len() < 2 || !actions.iter().all(is_link) {
+            return self.act_in(&into, actions, taken);
+        }
+        let mut alone = Vec::new();
+        for action in actions {
+            alone.push(match action {
+                FileAction::Copy(copy) => {
+                    FileAction::Copy(Box::new(stromatekt_files::on_its_own(copy)?))
+                }
+                other => other.clone(),
+            });
+        }
+        let ((is_stable, _), touched) =
+            stromatekt_files::over(&into, |own| self.act_in(own, &alone, taken))?;
+        Ok((is_stable, touched))
+    }
+
+    fn act_in(
+        &self,
+        into: &Root,
+        actions: &[FileAction],
+        taken: &[Taken],
+    ) -> Result<(bool, BTreeSet<PathBuf>)> {
         let mut is_stable = true;
         let mut touched = BTreeSet::new();
         for (action, taken) in actions.iter().zip(taken) {
             let copy = match action {
                 FileAction::MakeDirectory { path, owner, time } => {
-                    touched.insert(stromatekt_files::make_directory(&into, path, owner, *time)?);
+                    touched.insert(stromatekt_files::make_directory(into, path, owner, *time)?);
                     continue;
                 }
                 FileAction::Copy(copy) => copy,
@@ -254,15 +278,11 @@ impl Parts {
             let copied = match (taken, &copy.from) {
                 (Taken::Context(context, selection), _) => {
                     self.make_room(selection)?;
-                    stromatekt_files::copy(Content::Tree(&context.source(), selection), copy, &into)
+                    stromatekt_files::copy(Content::Tree(&context.source(), selection), copy, into)
                 }
                 (Taken::Tree(root, selection), _) => {
                     self.make_room(selection)?;
-                    stromatekt_files::copy(
-                        Content::Tree(&tree_source(root), selection),
-                        copy,
-                        &into,
-                    )
+                    stromatekt_files::copy(Content::Tree(&tree_source(root), selection), copy, into)
                 }
                 (Taken::Download(download), CopySource::Blob { name, .. }) => {
                     let content = Content::Blob {
@@ -270,10 +290,10 @@ impl Parts {
                         name,
                         modified: download.modified,
                     };
-                    stromatekt_files::copy(content, copy, &into)
+                    stromatekt_files::copy(content, copy, into)
                 }
                 (Taken::Nothing, CopySource::Inline { name, content }) => {
-                    stromatekt_files::copy(Content::Inline { name, content }, copy, &into)
+                    stromatekt_files::copy(Content::Inline { name, content }, copy, into)
                 }
                 _ => return Err(wrong_kind()),
             }?;

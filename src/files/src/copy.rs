@@ -1,18 +1,19 @@
 //! Copies into a tree, as BuildKit's file operation does (`solver/llbsolver/file`, `tonistiigi/fsutil/copy`).
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use stromatekt_graph::file::{Copy, Unpack};
-use stromatekt_kernel::{Root, Timestamp, entry};
+use stromatekt_kernel::{FileKind, Root, Timestamp, entry};
 
 use crate::archive;
 use crate::contents::{BUFFER, Reader};
 use crate::digest::FileKey;
 use crate::error::{Error, Result};
 use crate::mode::ModeChange;
+use crate::over::over;
 use crate::owner::Owner;
 use crate::place::{Destination, NewDirectory};
 use crate::select::{Owners, Selection, Source, Taken, TakenContent};
@@ -61,6 +62,11 @@ pub struct Copied {
 
 /// Copies `content` into the tree, to the destination and with the owner, mode and flags of `copy`; unpacks archives where it says so.
 pub fn copy(content: Content<'_>, copy: &Copy, into: &Root) -> Result<Copied> {
+    if copy.link && needs_tree_of_its_own(&content, copy)? {
+        let alone = on_its_own(copy)?;
+        let (copied, touched) = over(into, |own| self::copy(content, &alone, own))?;
+        return Ok(Copied { touched, ..copied });
+    }
     let owner = match &copy.owner {
         None => None,
         Some(text) => {
@@ -97,16 +103,8 @@ pub fn copy(content: Content<'_>, copy: &Copy, into: &Root) -> Result<Copied> {
                 unstable: Default::default(),
             };
             let mut touched = BTreeSet::new();
-            let mut own = Own::default();
             for taken in &selection.taken {
-                copy_taken(
-                    &copier,
-                    taken,
-                    copy,
-                    &mut destination,
-                    &mut own,
-                    &mut touched,
-                )?;
+                copy_taken(&copier, taken, copy, &mut destination, &mut touched)?;
             }
             Ok(Copied {
                 touched,
@@ -120,7 +118,7 @@ pub fn copy(content: Content<'_>, copy: &Copy, into: &Root) -> Result<Copied> {
         } => {
             let file = File::open(path).map_err(Error::read(path))?;
             let touched = if copy.unpack == Unpack::Always && archive::is_archive(&file) {
-                archive::unpack(&file, path, &mut destination, owner)?
+                archive::unpack(&file, path, &destination, owner)?
             } else {
                 let mut stat = entry::stat_fd(&file).map_err(Error::read(path))?;
                 stat.mode = BLOB_MODE;
@@ -147,20 +145,60 @@ pub fn copy(content: Content<'_>, copy: &Copy, into: &Root) -> Result<Copied> {
     }
 }
 
+/// Whether what a copy with `--link` makes may meet what it has made before: an archive follows what it finds, and several sources must not
+/// replace each other's files by directories.
+fn needs_tree_of_its_own(content: &Content<'_>, copy: &Copy) -> Result<bool> {
+    match content {
+        Content::Inline { .. } => Ok(false),
+        Content::Blob { path, .. } => {
+            let file = File::open(path).map_err(Error::read(path))?;
+            Ok(copy.unpack == Unpack::Always && archive::is_archive(&file))
+        }
+        Content::Tree(_, selection) if selection.taken.len() > 1 => Ok(true),
+        Content::Tree(source, selection) => match selection.taken.first() {
+            Some(taken) if copy.unpack != Unpack::Never => is_archive(source, taken),
+            _ => Ok(false),
+        },
+    }
+}
+
+fn is_archive(source: &Source<'_>, taken: &Taken) -> Result<bool> {
+    let TakenContent::File(stat) = taken.content else {
+        return Ok(false);
+    };
+    if stat.kind != FileKind::File {
+        return Ok(false);
+    }
+    let item = Item {
+        name: taken.path.file_name().unwrap_or_default().to_owned(),
+        stat,
+    };
+    let dir = taken.path.parent().unwrap_or(Path::new(""));
+    let (file, _) = Reader::new(source).open(dir, &item)?;
+    Ok(archive::is_archive(&file))
+}
+
+/// A copy with `--link` as it is in an empty tree, which then comes [over] another one. There are no names of owners in it.
+pub fn on_its_own(copy: &Copy) -> Result<Copy> {
+    if let Some(owner) = &copy.owner {
+        Owner::parse(owner)?.without_tree()?;
+    }
+    Ok(Copy {
+        link: false,
+        ..copy.clone()
+    })
+}
+
 fn copy_taken(
     copier: &Copier<'_>,
     taken: &Taken,
     copy: &Copy,
     destination: &mut Destination<'_>,
-    own: &mut Own,
     touched: &mut BTreeSet<PathBuf>,
 ) -> Result<()> {
     let stat = match &taken.content {
         TakenContent::Directory(folders) => {
             let target = destination.place(&taken.name, true)?;
-            if copy.link {
-                own.add(tree::entries(folders, &target))?;
-            }
             touched.extend(tree::places(folders, &target));
             return copier.directory(&taken.path, folders, &target, Top::Kept);
         }
@@ -170,7 +208,7 @@ fn copy_taken(
         name: taken.path.file_name().unwrap_or_default().to_owned(),
         stat,
     };
-    if copy.unpack != Unpack::Never && stat.kind == stromatekt_kernel::FileKind::File {
+    if copy.unpack != Unpack::Never && stat.kind == FileKind::File {
         let dir = taken.path.parent().unwrap_or(Path::new(""));
         let (file, found) = Reader::new(copier.source).open(dir, &item)?;
         if archive::is_archive(&file) {
@@ -187,38 +225,9 @@ fn copy_taken(
         }
     }
     let target = destination.place(&taken.name, false)?;
-    if copy.link {
-        own.add([(target.clone(), false)].into_iter())?;
-    }
     copier.single(taken, &item, &target)?;
     touched.insert(target);
     Ok(())
-}
-
-/// What one copy with `--link` has put into its layer. It replaces whatever is in the tree, but nothing of its own that is of another kind.
-#[derive(Default)]
-struct Own {
-    directories: HashSet<PathBuf>,
-    others: HashSet<PathBuf>,
-}
-
-impl Own {
-    /// Adds paths, and whether they are directories.
-    fn add(&mut self, entries: impl Iterator<Item = (PathBuf, bool)>) -> Result<()> {
-        for (path, is_dir) in entries {
-            if is_dir && self.others.contains(&path) {
-                return Err(Error::DirectoryOverFile { path });
-            }
-            if !is_dir && self.directories.contains(&path) {
-                return Err(Error::FileOverDirectory { path });
-            }
-            match is_dir {
-                true => self.directories.insert(path),
-                false => self.others.insert(path),
-            };
-        }
-        Ok(())
-    }
 }
 
 /// Makes a file with this name at the destination, and tells where that is.

@@ -180,18 +180,8 @@ impl<'a> Destination<'a> {
         }
     }
 
-    /// Whether what is in the tree does not count.
-    pub fn is_over_tree(&self) -> bool {
-        self.link.is_some()
-    }
-
     /// Makes the destination itself a directory, and tells where it is.
-    pub fn directory(&mut self, new: NewDirectory) -> Result<PathBuf> {
-        if self.link.is_some() {
-            directory_over(self.into, &self.path, new)?;
-            self.link = Some(Some(true));
-            return Ok(self.path.clone());
-        }
+    pub fn directory(&self, new: NewDirectory) -> Result<PathBuf> {
         let place = self.resolve()?;
         directory(self.into, &place, new)?;
         Ok(place)

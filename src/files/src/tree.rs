@@ -62,19 +62,14 @@ pub fn copy_tree(source: &Source<'_>, path: &str, into: &Root) -> Result<()> {
 
 /// The paths that a copy of these directories into the one at `target` makes or alters.
 pub(crate) fn places(folders: &[Folder], target: &Path) -> impl Iterator<Item = PathBuf> {
-    entries(folders, target).map(|(path, _)| path)
-}
-
-/// The same with whether they are directories.
-pub(crate) fn entries(folders: &[Folder], target: &Path) -> impl Iterator<Item = (PathBuf, bool)> {
     folders.iter().flat_map(|folder| {
         let dir = target.join(&folder.path);
-        let items: Vec<(PathBuf, bool)> = folder
+        let items: Vec<PathBuf> = folder
             .items
             .iter()
-            .map(|item| (dir.join(&item.name), false))
+            .map(|item| dir.join(&item.name))
             .collect();
-        std::iter::once((dir, true)).chain(items)
+        std::iter::once(dir).chain(items)
     })
 }
 
