@@ -218,7 +218,7 @@ impl Pattern {
 
 fn is_wild(component: Component<'_>) -> bool {
     let bytes = component.as_os_str().as_bytes();
-    bytes.iter().any(|byte| b"*?[\\".contains(byte))
+    bytes.iter().any(|byte| b"*?[\\^".contains(byte))
 }
 
 impl Shape {
@@ -261,10 +261,12 @@ impl Shape {
                 }
                 '\\' => {
                     if let Some(escaped) = chars.next() {
-                        push_literal(&mut expression, escaped);
+                        push_escaped(&mut expression, escaped, pattern)?;
                     }
                     is_general = true;
                 }
+                // moby leaves it to the expression.
+                '^' => expression.push('^'),
                 literal => push_literal(&mut expression, literal),
             }
             is_start = false;
@@ -285,6 +287,28 @@ fn push_literal(expression: &mut String, literal: char) {
     expression.push_str(&regex::escape(literal.encode_utf8(&mut [0; 4])));
 }
 
+/// moby hands escapes on to Go's expressions, where letters mean something else than themselves, or nothing.
+fn push_escaped(expression: &mut String, escaped: char, pattern: &str) -> Result<()> {
+    match escaped {
+        // Of ASCII alone in Go.
+        'd' | 'D' | 's' | 'S' | 'w' | 'W' | 'b' | 'B' => {
+            expression.push_str(&format!("(?-u:\\{escaped})"));
+        }
+        'a' | 'f' | 'n' | 'r' | 't' | 'v' | 'A' | 'z' => {
+            expression.push('\\');
+            expression.push(escaped);
+        }
+        _ if escaped.is_ascii_alphanumeric() || !escaped.is_ascii() => {
+            return Err(Error::Pattern {
+                pattern: pattern.to_owned(),
+                reason: "it has a backslash before what is no special character",
+            });
+        }
+        punctuation => push_literal(expression, punctuation),
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -292,6 +316,12 @@ mod tests {
     #[test]
     fn patterns_match_as_mobys_do() {
         for (pattern, path, matches) in [
+            (r"\a", "a", false),
+            (r"x\w*", "xyz", true),
+            (r"x\D*", "x1", false),
+            (r"\*", "*", true),
+            ("^a*", "ab", true),
+            ("^a", "a", false),
             ("**", "file", true),
             ("**", "dir/file", true),
             ("**/", "file", true),
@@ -386,7 +416,7 @@ mod tests {
 
     #[test]
     fn malformed_patterns_are_refused() {
-        for pattern in ["!", "[", "a[", "a\\"] {
+        for pattern in ["!", "[", "a[", "a\\", r"\y", r"\é"] {
             let error = PatternList::new([pattern]).unwrap_err();
             assert!(
                 matches!(error, Error::Pattern { .. }),

@@ -108,7 +108,12 @@ pub fn select(source: &Source<'_>, patterns: &[String], copy: &Copy) -> Result<S
             };
             for found in matches(source, pattern)? {
                 match take(source, found, &choice)? {
-                    Some(one) => taken.push(one),
+                    Some(one) => {
+                        if !copy.exclude.is_empty() {
+                            refuse_dangling(source, &one)?;
+                        }
+                        taken.push(one);
+                    }
                     None if glob::has_wildcard(pattern) => {}
                     None => return Err(locate::not_found(source, Path::new(pattern))),
                 }
@@ -140,6 +145,7 @@ fn select_with_parents(
         let Some(one) = take(source, found, &choice)? else {
             continue;
         };
+        refuse_dangling(source, &one)?;
         is_anything_included |= match &one.content {
             // Nothing is below a file.
             TakenContent::File(_) => false,
@@ -242,6 +248,24 @@ fn take(source: &Source<'_>, found: Match, choice: &Choice) -> Result<Option<Tak
         path: located.path,
         content,
     }))
+}
+
+/// Where patterns choose from the whole of a source, BuildKit follows the links at its top to compute their digests.
+fn refuse_dangling(source: &Source<'_>, taken: &Taken) -> Result<()> {
+    let TakenContent::Directory(folders) = &taken.content else {
+        return Ok(());
+    };
+    if !taken.path.as_os_str().is_empty() {
+        return Ok(());
+    }
+    let top = folders.first().into_iter().flat_map(|top| &top.items);
+    for item in top.filter(|item| item.stat.kind == FileKind::Symlink) {
+        let path = Path::new(&item.name);
+        if locate::locate(source, path)?.is_none() {
+            return Err(locate::not_found(source, path));
+        }
+    }
+    Ok(())
 }
 
 /// Everything at `path` of a source, as it is.

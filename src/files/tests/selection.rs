@@ -110,6 +110,27 @@ fn excluded_entries_are_left_out() {
 }
 
 #[test]
+fn patterns_that_choose_from_the_whole_source_follow_the_links_at_its_top() {
+    let source = &["d/f=1", "d/l->nowhere", "l->d/none"];
+    let flags = |exclude: &[&str], parents| Copy {
+        exclude: exclude.iter().map(ToString::to_string).collect(),
+        parents,
+        ..to("/")
+    };
+    for (pattern, exclude, parents, is_found) in [
+        (".", &[][..], false, true),
+        (".", &["x"], false, false),
+        (".", &["l"], false, true),
+        ("d", &["x"], false, true),
+        ("l", &[], true, false),
+        ("d", &[], true, true),
+    ] {
+        let found = copied(source, pattern, &flags(exclude, parents));
+        assert_eq!(found.is_ok(), is_found, "{pattern} {exclude:?} {found:?}");
+    }
+}
+
+#[test]
 fn parents_are_kept_from_the_pivot_on() {
     let source = &[
         "a/ @711",
