@@ -102,7 +102,8 @@ impl Owner {
 
 impl Id {
     fn parse(text: &str) -> Result<Self, &'static str> {
-        if text == "root" {
+        // BuildKit takes an empty name for no name.
+        if text.is_empty() || text == "root" {
             return Ok(Self::Number(0));
         }
         // As Go's `strconv.ParseInt` with 32 bits; what it does not take is a name.
@@ -183,6 +184,8 @@ mod tests {
             ("nobody-there", 0, 0),
             ("5:nobody-there", 5, 5),
             (":staff", 0, 50),
+            ("5:", 5, 0),
+            ("alice:", 1000, 0),
             ("root:root", 0, 0),
             ("root:staff", 0, 50),
         ] {
