@@ -365,7 +365,10 @@ impl Unpacking<'_> {
                 let is_below = |known: &OsString| Path::new(known).starts_with(path);
                 self.made.retain(|known| !is_below(known));
                 self.parents.retain(|known| !is_below(known));
-                self.times.retain(|(known, _)| !known.starts_with(path));
+                // docker sets the times of all directories of an archive that it extracts, and fails where one is gone.
+                if self.options.whiteouts == Whiteouts::Apply {
+                    self.times.retain(|(known, _)| !known.starts_with(path));
+                }
             }
         } else {
             entry::unlinkat(dir, name)?;

@@ -207,6 +207,19 @@ fn literal_archives_have_no_whiteouts() {
 }
 
 #[test]
+fn a_directory_that_its_own_archive_replaced_has_no_time_to_set() {
+    let replacing = || Tar::default().dir("d/sub/").file("d", "now a file");
+    let lab = Lab::new();
+    lab.apply(replacing()).unwrap();
+    let options = UnpackOptions {
+        whiteouts: Whiteouts::Literal,
+        ..UnpackOptions::default()
+    };
+    let lab = Lab::new();
+    unpack(&replacing().finish()[..], &lab.root, &options).unwrap_err();
+}
+
+#[test]
 fn types_are_replaced_and_directories_merged() {
     let lab = Lab::new();
     let base = Tar::default()
