@@ -259,11 +259,11 @@ impl Comparison<'_> {
             return Ok(false);
         }
         if !upper.is_dir() {
-            // As long as one name is among several it has to be of the same file, or a layer without it would tear names apart
-            // or tie them together.
+            // As long as one name is among several it has to be of the same file, or of one with the same names, or a layer without
+            // it would tear names apart or tie them together.
             let several = lower.nlink > 1 || upper.nlink > 1;
             if (lower.size, lower.mtime) != (upper.size, upper.mtime)
-                || (several && lower.ino != upper.ino)
+                || (several && lower.ino != upper.ino && !self.same_names(path, lower, upper)?)
             {
                 return Ok(false);
             }
@@ -288,6 +288,24 @@ impl Comparison<'_> {
             }
             _ => Ok(true),
         }
+    }
+
+    /// Whether two files have the same names, each in its tree.
+    fn same_names(&self, path: &Path, lower: &Stat, upper: &Stat) -> Result<bool> {
+        if lower.nlink != upper.nlink {
+            return Ok(false);
+        }
+        let names = |side: &Side<'_>, inode| -> io::Result<Option<BTreeSet<PathBuf>>> {
+            let Some(root) = side.root else {
+                return Ok(None);
+            };
+            // INO_PATHS takes no O_PATH descriptor.
+            let names = btrfs::paths_of_inode(root.open_dir("")?, inode)?;
+            Ok(names.map(BTreeSet::from_iter))
+        };
+        let lower = names(&self.lower, lower.ino).map_err(at(path))?;
+        let upper = names(&self.upper, upper.ino).map_err(at(path))?;
+        Ok(lower.is_some() && lower == upper)
     }
 
     /// Notes an entry that was not there, with all that is in it.

@@ -103,6 +103,34 @@ fn a_directory_changes_by_its_mode_and_not_by_its_time() {
 }
 
 #[test]
+fn links_that_are_made_anew_with_the_same_names_are_no_change() {
+    let place = place_or_skip!();
+    let snapshots = place.snapshots();
+    let make = |root: &Path, names: &[&str]| {
+        for name in ["a", "b", "c"] {
+            let _ = fs::remove_file(root.join(name));
+        }
+        fs::write(root.join(names[0]), "x").unwrap();
+        let file = fs::File::open(root.join(names[0])).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+        for name in &names[1..] {
+            fs::hard_link(root.join(names[0]), root.join(name)).unwrap();
+        }
+    };
+    step(snapshots, None, "base", |root| make(root, &["a", "b"]));
+    step(snapshots, Some("base"), "same", |root| {
+        make(root, &["b", "a"])
+    });
+    step(snapshots, Some("base"), "more", |root| {
+        make(root, &["a", "b", "c"])
+    });
+    let base = name("base");
+    let found = |upper: &str| snapshots.diff(Some(&base), &name(upper)).unwrap();
+    assert_eq!(found("same"), changes(&[], &[]));
+    assert_eq!(found("more"), changes(&["a", "b", "c"], &[]));
+}
+
+#[test]
 fn symbolic_links_in_place_of_directories_are_not_followed() {
     let place = place_or_skip!();
     let outside = tempfile::tempdir().unwrap();
