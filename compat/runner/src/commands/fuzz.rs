@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use stromatekt_compare::LayerCache;
@@ -72,6 +72,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         work: work.clone(),
         frontend: args.frontend,
         layers: LayerCache::new(),
+        builds: AtomicUsize::new(0),
     };
     let plan = Plan {
         seed: args.seed,
@@ -88,7 +89,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         fs::remove_dir_all(directory).map_err(file("remove", directory))?;
     }
     let summary = ended?;
-    let count = |number: &std::sync::atomic::AtomicUsize| number.load(Ordering::Relaxed);
+    let count = |number: &AtomicUsize| number.load(Ordering::Relaxed);
     let different = count(&summary.different);
     say(&format!(
         "{} same, {} refused alike, {different} different, {} unfit: {} builds in {} s",

@@ -230,7 +230,7 @@ fn members(r: &mut Random, hostile: bool) -> Vec<Member> {
                 1 => name.insert_str(0, "../"),
                 2 => name.insert_str(0, "a/../../"),
                 3 => name.push_str("/.wh.x"),
-                4 => name.insert_str(0, ".wh."),
+                4 => name = format!(".wh.{}", name.trim_start_matches("./")),
                 5 => name.push_str("/.."),
                 6 => {
                     name = r

@@ -1,8 +1,11 @@
 //! What the newest BuildKit does otherwise than the one in docker, and what file systems do otherwise: narrow, each with its reason.
 
+use std::collections::BTreeSet;
+
 use stromatekt_compare::{Difference, Kind};
 
-use super::model::{Case, Instruction};
+use super::archives::{Kind as MemberKind, Member};
+use super::model::{Case, Entry, Instruction};
 
 /// Why a difference is expected, if it is.
 #[must_use]
@@ -10,6 +13,7 @@ pub fn reason(
     case: &Case,
     has_newest_frontend: bool,
     difference: &Difference,
+    torn: &BTreeSet<String>,
 ) -> Option<&'static str> {
     let (left, right) = (difference.left.as_deref(), difference.right.as_deref());
     match difference.kind {
@@ -28,8 +32,51 @@ pub fn reason(
                 "overlay copies what a renamed directory holds, and links that are copied get another time",
             )
         }
+        Kind::HardLinks if has_links(case) => Some(OVERLAY),
+        Kind::Content | Kind::Mode | Kind::Owner
+            if difference
+                .path
+                .as_ref()
+                .is_some_and(|path| torn.contains(path)) =>
+        {
+            Some(OVERLAY)
+        }
+        Kind::Layer
+            if has_links(case)
+                && left.is_none()
+                && right.is_some_and(|right| right.starts_with("file")) =>
+        {
+            Some(OVERLAY)
+        }
         _ => None,
     }
+}
+
+const OVERLAY: &str = "overlay file systems tear hard links apart where one of them is changed, and docker's layers do not tell of all that happens to them";
+
+/// The paths that are of one file in one image, and of several in the other.
+#[must_use]
+pub fn torn(case: &Case, differences: &[Difference]) -> BTreeSet<String> {
+    let of_links = differences
+        .iter()
+        .filter(|one| one.kind == Kind::HardLinks && has_links(case));
+    of_links.filter_map(|one| one.path.clone()).collect()
+}
+
+/// Whether a case makes hard links.
+fn has_links(case: &Case) -> bool {
+    let links = |text: &String| text.contains("ln /") || text.contains("ln -f ");
+    let is_link = |member: &Member| matches!(member.kind, MemberKind::HardLink(_));
+    case.setup.iter().any(links)
+        || case
+            .instructions
+            .iter()
+            .flat_map(|one| &one.arguments)
+            .any(links)
+        || case
+            .files
+            .values()
+            .any(|entry| matches!(entry, Entry::Archive(members, _) if members.iter().any(is_link)))
 }
 
 /// Whether the newest BuildKit refuses what the one in docker takes: sources of `--parents` without wildcards that are not there.
@@ -42,8 +89,21 @@ pub fn is_refused_by_newest(instruction: &Instruction, error: &str) -> bool {
             .any(|flag| flag.starts_with("--parents"))
 }
 
+/// Whether docker looks at what it leaves out: below a directory that `--exclude` names it looks for each entry's place all the same, and is
+/// surprised where a file is on the way.
+#[must_use]
+pub fn looks_at_excluded(instruction: &Instruction, error: &str) -> bool {
+    error.contains("lstat /")
+        && error.ends_with(": not a directory")
+        && instruction
+            .flags
+            .iter()
+            .any(|flag| flag.starts_with("--exclude="))
+}
+
 /// Whether docker misses what is in the context, since it gets only what is copied: the directory of a pattern that matches nothing, and names
-/// with spaces at their ends, which it takes off, or with an exclamation mark, which is an exception to it.
+/// with spaces at their ends, which it takes off, or with an exclamation mark or a backslash, which mean
+/// something to it.
 #[must_use]
 pub fn is_not_transferred(instruction: &Instruction, error: &str) -> bool {
     if instruction
@@ -61,7 +121,9 @@ pub fn is_not_transferred(instruction: &Instruction, error: &str) -> bool {
         .strip_suffix("\": not found")
         .and_then(|rest| rest.rsplit_once("\"/"));
     directory.is_some() && instruction.arguments.iter().any(is_pattern)
-        || name.is_some_and(|(_, name)| name.trim() != name || name.starts_with('!'))
+        || name.is_some_and(|(_, name)| {
+            name.trim() != name || name.starts_with('!') || name.contains('\\')
+        })
 }
 
 /// Whether the right mode is one of a `--chmod`, and the left one is what umask 022 leaves of it.

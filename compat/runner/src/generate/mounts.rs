@@ -142,10 +142,11 @@ fn probe(r: &mut Random, case: &mut Case) {
         }
     }
     if r.chance(25) {
-        mounts.push(format!(
-            "type=tmpfs,target={}",
-            r.text(&["/m", "/tt", "/w/x", "/data"])
-        ));
+        let beside = r.text(&["/m", "/tt", "/w/x", "/data"]);
+        // Two mounts at one place are the runtime's own affair.
+        if beside != target {
+            mounts.push(format!("type=tmpfs,target={beside}"));
+        }
     }
     if r.chance(25) {
         commands.push(format!("touch {target}.beside; mkdir -p /made{n}"));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use stromatekt_compare::{Image, LayerCache, Rules, compare};
@@ -39,6 +40,8 @@ pub struct Pair {
     pub frontend: Option<String>,
     /// Layers that were read before.
     pub layers: LayerCache,
+    /// How many directories of cases there have been.
+    pub builds: AtomicUsize,
 }
 
 /// What became of a case.
@@ -69,7 +72,7 @@ impl Pair {
     /// # Errors
     /// When a builder cannot be started or the case cannot be written.
     pub fn judge(&self, case: &Case, slot: &str) -> Result<Verdict> {
-        let place = self.work.join(slot);
+        let place = self.place(slot);
         if let Some(unfit) = prepare(case, &place)? {
             return Ok(Verdict::Unfit(unfit));
         }
@@ -78,21 +81,66 @@ impl Pair {
         let attempt = self.weigh(case, &place, &left, &right);
         let is_apart = matches!(attempt.verdict, Verdict::Different(_));
         let verdict = match (attempt.left, attempt.right) {
-            (Some(left), Some(right)) if is_apart => {
-                let docker = |case: &Case| Ok(docker_blames(case, &self.by_docker(case, &place)?));
-                let stromatekt =
-                    |case: &Case| Ok(stromatekt_blames(case, &self.by_stromatekt(case, &place)?));
-                // Steps run at the same time, so of several mistakes each builder may name another first.
-                if finds(case, left, &place, stromatekt)? && finds(case, right, &place, docker)? {
-                    Verdict::Refused(Some(left))
-                } else {
-                    attempt.verdict
-                }
+            // Steps run at the same time, so of several mistakes each builder may name another first.
+            (Some(left), Some(right))
+                if is_apart
+                    && self.finds(case, slot, left, Self::stromatekt_blames)?
+                    && self.finds(case, slot, right, Self::docker_blames)? =>
+            {
+                Verdict::Refused(Some(left))
             }
             _ => attempt.verdict,
         };
         remove(&place)?;
         Ok(verdict)
+    }
+
+    /// Whether a builder blames an instruction once those that it blames before are left out.
+    fn finds(
+        &self,
+        case: &Case,
+        slot: &str,
+        culprit: usize,
+        blames: impl Fn(&Self, &Case, &Path) -> Result<Option<usize>>,
+    ) -> Result<bool> {
+        let (mut case, mut culprit) = (case.clone(), culprit);
+        for _ in 0..MISTAKES {
+            let place = self.place(slot);
+            if prepare(&case, &place)?.is_some() {
+                return Ok(false);
+            }
+            let blamed = blames(self, &case, &place)?;
+            remove(&place)?;
+            match blamed {
+                Some(at) if at == culprit => return Ok(true),
+                Some(at) => {
+                    let before = case.instructions.len();
+                    case = without(&case, at);
+                    if at < culprit {
+                        culprit -= before - case.instructions.len();
+                    }
+                }
+                None => return Ok(false),
+            }
+        }
+        Ok(false)
+    }
+
+    fn docker_blames(&self, case: &Case, place: &Path) -> Result<Option<usize>> {
+        let done = self.by_docker(case, place)?;
+        Ok(at(case, blame::buildkit(&done.stderr)).filter(|_| !done.success))
+    }
+
+    fn stromatekt_blames(&self, case: &Case, place: &Path) -> Result<Option<usize>> {
+        let done = self.by_stromatekt(case, place)?;
+        Ok(at(case, blame::stromatekt(&done.stderr)).filter(|_| !done.success))
+    }
+
+    /// A directory that no build has seen: docker takes a file of a context for the one that it had at the same path before, if time and
+    /// size are the same.
+    fn place(&self, slot: &str) -> PathBuf {
+        let number = self.builds.fetch_add(1, Ordering::Relaxed);
+        self.work.join(format!("{slot}-{number}"))
     }
 
     fn by_docker(&self, case: &Case, place: &Path) -> Result<Done> {
@@ -144,7 +192,10 @@ impl Pair {
                 )
             }),
             (false, false) => {
-                if left_at.is_some() && left_at != right_at && !same_mistake(left, right) {
+                let overlap = |(left, right): (&Lines, &Lines)| blame::overlap(left, right);
+                let agree = lines.0.as_ref().zip(lines.1.as_ref()).is_some_and(overlap);
+                if left_at.is_some() && left_at != right_at && !agree && !same_mistake(left, right)
+                {
                     different(
                         format!(
                             "blame: {} / {}",
@@ -184,7 +235,8 @@ impl Pair {
             ),
             (false, true)
                 if left_at.is_some_and(|at| {
-                    known::is_not_transferred(&case.instructions[at], &last_error(&left.stderr))
+                    let (one, error) = (&case.instructions[at], last_error(&left.stderr));
+                    known::is_not_transferred(one, &error) || known::looks_at_excluded(one, &error)
                 }) =>
             {
                 Verdict::Refused(left_at)
@@ -214,10 +266,11 @@ impl Pair {
             ..Rules::default()
         };
         let found = compare(&left, &right, &rules);
+        let torn = known::torn(case, &found.differences);
         let differences: Vec<_> = found
             .differences
             .iter()
-            .filter(|one| known::reason(case, self.frontend.is_some(), one).is_none())
+            .filter(|one| known::reason(case, self.frontend.is_some(), one, &torn).is_none())
             .collect();
         if differences.is_empty() {
             return Ok(Verdict::Same);
@@ -282,41 +335,6 @@ fn remove(path: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Whether a builder blames an instruction once those that it blames before are left out.
-fn finds(
-    case: &Case,
-    culprit: usize,
-    place: &Path,
-    blamed: impl Fn(&Case) -> Result<Option<usize>>,
-) -> Result<bool> {
-    let (mut case, mut culprit) = (case.clone(), culprit);
-    for _ in 0..MISTAKES {
-        if prepare(&case, place)?.is_some() {
-            return Ok(false);
-        }
-        match blamed(&case)? {
-            Some(at) if at == culprit => return Ok(true),
-            Some(at) => {
-                let before = case.instructions.len();
-                case = without(&case, at);
-                if at < culprit {
-                    culprit -= before - case.instructions.len();
-                }
-            }
-            None => return Ok(false),
-        }
-    }
-    Ok(false)
-}
-
-fn docker_blames(case: &Case, done: &Done) -> Option<usize> {
-    at(case, blame::buildkit(&done.stderr)).filter(|_| !done.success)
-}
-
-fn stromatekt_blames(case: &Case, done: &Done) -> Option<usize> {
-    at(case, blame::stromatekt(&done.stderr)).filter(|_| !done.success)
 }
 
 fn at(case: &Case, lines: Option<Lines>) -> Option<usize> {
