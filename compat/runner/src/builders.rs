@@ -70,9 +70,12 @@ impl Built {
 
 impl Prepared<'_> {
     /// The private copy.
+    ///
+    /// BuildKit takes a file of a context for the one it has when size, mode and time are the same, and it takes contexts for the same
+    /// when the last parts of their paths are: so no two copies may have one name.
     #[must_use]
     pub fn copy(&self) -> PathBuf {
-        self.directory.join("context")
+        self.directory.join(self.unique.replace('/', "-"))
     }
 
     /// What a text of `case.yaml` means to a builder that sees the copy at `work`.

@@ -157,7 +157,7 @@ impl Laboratory {
         }
         fs::create_dir_all(&directory).map_err(Error::file("make", &directory))?;
         let unique = format!("{PREFIX}{}/{}", std::process::id(), case.name);
-        let copy = directory.join("context");
+        let copy = directory.join(unique.replace('/', "-"));
         private_copy::make(&case.directory, &copy)?;
         let server = if case.definition.serve {
             // One component, which no other run has: builders keep what they fetched by its URL.
