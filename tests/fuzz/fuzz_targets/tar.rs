@@ -88,7 +88,7 @@ fn ours(archive: &[u8]) -> Option<Vec<Entry>> {
             String::from_utf8_lossy(&member.path)
         );
         is_plain &= !member.is_sparse && length < LONGEST;
-        is_plain &= !member.path.is_empty() && !member.path.contains(&0);
+        is_plain &= !member.path.is_empty();
         entries.push(Entry {
             path: member.path.clone(),
             link: match member.kind {
@@ -111,6 +111,14 @@ fn theirs(archive: &[u8]) -> Option<Vec<Entry>> {
         let header = entry.header().as_bytes();
         // It takes the prefix of a name by the version, too; and Go none from a header of GNU's.
         if !matches!(&header[257..265], b"ustar\x0000" | b"ustar  \0") {
+            return None;
+        }
+        // Go reads long names up to the first of these.
+        if entry.path_bytes().contains(&0)
+            || entry
+                .link_name_bytes()
+                .is_some_and(|link| link.contains(&0))
+        {
             return None;
         }
         let kind = entry.header().entry_type();
