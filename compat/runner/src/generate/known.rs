@@ -48,8 +48,34 @@ pub fn reason(
         {
             Some(OVERLAY)
         }
+        Kind::Added | Kind::Layer
+            if left.is_none() && is_of_untransferred(case, difference.path.as_deref()?) =>
+        {
+            Some("docker does not transfer what is called so, and a pattern may match nothing")
+        }
         _ => None,
     }
+}
+
+/// Whether a path is where a pattern was copied to that means something else to docker's transfer.
+fn is_of_untransferred(case: &Case, path: &str) -> bool {
+    case.instructions.iter().any(|one| {
+        let words: Vec<&str> = one
+            .arguments
+            .iter()
+            .map(|word| word.trim_matches(['"', '\'']))
+            .collect();
+        let Some((to, from)) = words.split_last() else {
+            return false;
+        };
+        let is_odd = |source: &&str| {
+            let source = source.trim_start_matches(['/', '.']);
+            source.trim() != source || source.starts_with('!') || source.contains('\\')
+        };
+        !one.flags.iter().any(|flag| flag.starts_with("--from="))
+            && from.iter().any(is_odd)
+            && path.starts_with(to.trim_end_matches(['/', '.']))
+    })
 }
 
 const OVERLAY: &str = "overlay file systems tear hard links apart where one of them is changed, and docker's layers do not tell of all that happens to them";
@@ -87,6 +113,19 @@ pub fn is_refused_by_newest(instruction: &Instruction, error: &str) -> bool {
             .flags
             .iter()
             .any(|flag| flag.starts_with("--parents"))
+}
+
+/// Whether docker cannot even ask for a context: it sends paths in a header that takes no line ends, and patterns as regular expressions.
+#[must_use]
+pub fn cannot_be_transferred(error: &str) -> bool {
+    error.contains("header key \"followpaths\"")
+        || error.contains("failed to match includepatterns: syntax error in pattern")
+}
+
+/// Whether it is a mistake in a pattern, which docker finds only where matching comes to it.
+#[must_use]
+pub fn is_found_late(error: &str) -> bool {
+    error.contains(": the pattern \"") && error.contains("\" is malformed: ")
 }
 
 /// Whether docker looks at what it leaves out: below a directory that `--exclude` names it looks for each entry's place all the same, and is

@@ -184,7 +184,19 @@ impl Pair {
         let (left_at, right_at) = (at(case, lines.0.clone()), at(case, lines.1.clone()));
         let different =
             |kind: String, lines: Vec<String>| Verdict::Different(Found { kind, lines });
+        let (left_error, right_error) = (last_error(&left.stderr), last_error(&right.stderr));
         let verdict = match (left.success, right.success) {
+            (false, _)
+                if left_at.is_some_and(|at| {
+                    let one = &case.instructions[at];
+                    known::is_not_transferred(one, &left_error)
+                        || known::looks_at_excluded(one, &left_error)
+                }) =>
+            {
+                Verdict::Refused(left_at)
+            }
+            (false, true) if known::cannot_be_transferred(&left_error) => Verdict::Refused(None),
+            (true, false) if known::is_found_late(&right_error) => Verdict::Refused(None),
             (true, true) => self.images(case, place).unwrap_or_else(|error| {
                 different(
                     format!("unreadable: {}", gist(&error.to_string())),
@@ -233,14 +245,6 @@ impl Pair {
                 ),
                 vec![format!("only stromatekt fails: {}", right.tail())],
             ),
-            (false, true)
-                if left_at.is_some_and(|at| {
-                    let (one, error) = (&case.instructions[at], last_error(&left.stderr));
-                    known::is_not_transferred(one, &error) || known::looks_at_excluded(one, &error)
-                }) =>
-            {
-                Verdict::Refused(left_at)
-            }
             (false, true) => different(
                 format!("only docker fails: {}", gist(&last_error(&left.stderr))),
                 vec![format!("only docker fails: {}", left.tail())],
