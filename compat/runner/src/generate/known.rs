@@ -197,4 +197,44 @@ mod tests {
         assert!(!is_of_umask(&case, "0755", "0775"));
         assert!(!is_of_umask(&case, "0777", "0755"));
     }
+
+    #[test]
+    fn what_docker_does_not_transfer_is_known_by_its_name() {
+        let copy = |from: &str| Instruction::new("COPY", [from, "/x/"]);
+        let missing = |path: &str| format!("failed to compute cache key: \"/{path}\": not found");
+        for (from, error, is_known) in [
+            (
+                "d/*",
+                "lstat /d: no such file or directory".to_owned(),
+                true,
+            ),
+            (
+                "d/f",
+                "lstat /d: no such file or directory".to_owned(),
+                false,
+            ),
+            (" lead", missing(" lead"), true),
+            ("!bang", missing("!bang"), true),
+            ("a", missing("a"), false),
+        ] {
+            assert_eq!(
+                is_not_transferred(&copy(from), &error),
+                is_known,
+                "{from}: {error}"
+            );
+        }
+        let of_stage = copy("d/*").flag("--from=s");
+        assert!(!is_not_transferred(
+            &of_stage,
+            "lstat /d: no such file or directory"
+        ));
+    }
+
+    #[test]
+    fn only_cases_with_hard_links_have_torn_ones() {
+        let mut case = Case::new("x".to_owned());
+        assert!(!has_links(&case));
+        case.setup.push("ln -f a b".to_owned());
+        assert!(has_links(&case));
+    }
 }

@@ -136,15 +136,14 @@ impl Pair {
         Ok(at(case, blame::stromatekt(&done.stderr)).filter(|_| !done.success))
     }
 
-    /// A directory that no build has seen: docker takes a file of a context for the one that it had at the same path before, if time and
-    /// size are the same.
+    /// A directory that no build has seen.
     fn place(&self, slot: &str) -> PathBuf {
         let number = self.builds.fetch_add(1, Ordering::Relaxed);
         self.work.join(format!("{slot}-{number}"))
     }
 
     fn by_docker(&self, case: &Case, place: &Path) -> Result<Done> {
-        let copy = self.docker.inside(&place.join("copy"));
+        let copy = self.docker.inside(&copy_in(place));
         // Without docker's own program, which looks at all its plug-ins first: with thousands of builds that counts.
         let mut build = self.docker.program(BUILDX);
         build.args([
@@ -173,7 +172,7 @@ impl Pair {
             "--output=type=oci,tar=false,dest={}",
             place.join("stromatekt").display()
         ));
-        finish(build, case, &place.join("copy"))
+        finish(build, case, &copy_in(place))
     }
 
     fn weigh(&self, case: &Case, place: &Path, left: &Done, right: &Done) -> Attempt {
@@ -319,7 +318,7 @@ struct Attempt {
 fn prepare(case: &Case, place: &Path) -> Result<Option<String>> {
     remove(place)?;
     std::fs::create_dir_all(place).map_err(Error::file("make", place))?;
-    let (folder, copy) = (place.join("case"), place.join("copy"));
+    let (folder, copy) = (place.join("case"), copy_in(place));
     case.write(&folder).map_err(Error::file("write", &folder))?;
     private_copy::make(&folder, &copy)?;
     let script = case.script();
@@ -330,6 +329,12 @@ fn prepare(case: &Case, place: &Path) -> Result<Option<String>> {
         return Ok(Some(output));
     }
     Ok(None)
+}
+
+/// The context, with a name that no other has: docker takes a file of a context for the one that it had in a context of that name before, if
+/// time and size are the same.
+fn copy_in(place: &Path) -> PathBuf {
+    place.join(place.file_name().unwrap_or_default())
 }
 
 fn remove(path: &Path) -> Result<()> {
