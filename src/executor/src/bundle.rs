@@ -209,10 +209,13 @@ impl Mounts<'_> {
                 ResolvedMount::Made,
             ) => {
                 let Some(content) = step.secrets.value(id)? else {
-                    return match required {
-                        true => Err(Error::SecretNotGiven { id: id.clone() }),
-                        false => Ok(()),
-                    };
+                    if *required {
+                        return Err(Error::SecretNotGiven { id: id.clone() });
+                    }
+                    // BuildKit: there is no file, but the variable is set, to nothing.
+                    self.env
+                        .extend(env.iter().map(|env| (env.clone(), String::new())));
+                    return Ok(());
                 };
                 if let Some(env) = env {
                     let content = String::from_utf8_lossy(&content).into_owned();
