@@ -244,7 +244,7 @@ impl<I: Input> TarReader<I> {
         member.path.clear();
         match extensions
             .gnu_path
-            .or(extensions.sparse.name.take())
+            .or_else(|| extensions.sparse.name())
             .or(extensions.path)
         {
             Some(path) => member.path.extend_from_slice(&path),
@@ -323,22 +323,25 @@ impl<I: Input> TarReader<I> {
         member.content = self.offset;
         (self.left, self.padding) = (member.size, pad(member.size));
         self.name.clone_from(&member.path);
-        if member.kind == Kind::File {
-            self.open_sparse(&extensions.sparse, start, member)?;
+        match (member.kind, extensions.sparse.map()) {
+            (Kind::File, Some(map)) => self.open_sparse(&extensions.sparse, map, start, member)?,
+            (_, Some(_)) => return Err(broken(start, "what is sparse is no file")),
+            (_, None) => {}
         }
         Ok(())
     }
 
-    /// Prepares to read a sparse file, if this is one.
+    /// Prepares to read a sparse file.
     fn open_sparse(
         &mut self,
         records: &sparse::Records,
+        map_in: sparse::Map,
         start: u64,
         member: &mut Member,
     ) -> Result<()> {
         let odd = |()| broken(start, "the map of a sparse file is malformed");
         let mut map = None;
-        if records.map_is_in_content {
+        if map_in == sparse::Map::Content {
             let mut data = Vec::new();
             while map.is_none() {
                 let mut block = [0; BLOCK];

@@ -8,14 +8,21 @@ use super::number::decimal;
 /// What PAX records say of a sparse file.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    /// The name; that of the header is made up in the newer formats.
-    pub name: Option<Vec<u8>>,
+    name: Option<Vec<u8>>,
     size: Option<u64>,
     /// Offsets and lengths by turns, in the older formats.
     map: Vec<u64>,
-    /// Whether the map stands before the content, as in the newest format.
-    pub map_is_in_content: bool,
-    is_sparse: bool,
+    major: Vec<u8>,
+    minor: Vec<u8>,
+}
+
+/// Where the map is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Map {
+    /// In records, as in the older formats.
+    Records,
+    /// Before the content, as in the newest.
+    Content,
 }
 
 /// A sparse file that is being read.
@@ -41,11 +48,11 @@ impl Records {
         let Some(key) = key.strip_prefix(b"GNU.sparse.") else {
             return Some(());
         };
-        self.is_sparse = true;
         match key {
             b"name" => self.name = Some(value.to_vec()),
             b"size" | b"realsize" => self.size = Some(decimal(value)?),
-            b"major" => self.map_is_in_content = decimal(value)? >= 1,
+            b"major" => self.major = value.to_vec(),
+            b"minor" => self.minor = value.to_vec(),
             b"offset" if self.map.len().is_multiple_of(2) => self.map.push(decimal(value)?),
             b"numbytes" if !self.map.len().is_multiple_of(2) => self.map.push(decimal(value)?),
             b"map" => {
@@ -60,12 +67,28 @@ impl Records {
         Some(())
     }
 
+    /// Where the map is; nothing if the entry is not sparse. As in Go: by the version; records of one that is not known mean nothing.
+    pub fn map(&self) -> Option<Map> {
+        match (&self.major[..], &self.minor[..]) {
+            (b"0", b"0" | b"1") => Some(Map::Records),
+            (b"1", b"0") => Some(Map::Content),
+            (b"", b"") if !self.map.is_empty() => Some(Map::Records),
+            _ => None,
+        }
+    }
+
+    /// The name of a sparse file; that of the header is made up in the newer formats.
+    pub fn name(&mut self) -> Option<Vec<u8>> {
+        self.map()?;
+        self.name.take().filter(|name| !name.is_empty())
+    }
+
     /// The file whose content has `stored` bytes in the archive, after the map. Nothing if it is not sparse.
     ///
     /// # Errors
     /// When the map is not one.
     pub fn file(&self, stored: u64, map: Option<&[u64]>) -> Result<Option<Sparse>, ()> {
-        if !self.is_sparse {
+        if self.map().is_none() {
             return Ok(None);
         }
         let size = self.size.ok_or(())?;
@@ -157,9 +180,11 @@ mod tests {
     fn maps_must_be_in_order_and_within_the_file() {
         let records = |size: &str| {
             let mut records = Records::default();
-            records
-                .take(b"GNU.sparse.realsize", size.as_bytes())
-                .unwrap();
+            for (key, value) in [("realsize", size), ("major", "1"), ("minor", "0")] {
+                records
+                    .take(format!("GNU.sparse.{key}").as_bytes(), value.as_bytes())
+                    .unwrap();
+            }
             records
         };
         for (map, stored, is_sound) in [
@@ -179,6 +204,27 @@ mod tests {
             );
         }
         assert!(Records::default().file(5, None).unwrap().is_none());
+    }
+
+    #[test]
+    fn only_versions_that_are_known_are_sparse() {
+        for (taken, map) in [
+            (&[("name", "x"), ("size", "1")][..], None),
+            (&[("major", "0"), ("minor", "1")], Some(Map::Records)),
+            (&[("major", "1"), ("minor", "0")], Some(Map::Content)),
+            (&[("major", "1")], None),
+            (&[("major", "2"), ("minor", "0"), ("map", "0,1")], None),
+            (&[("map", "0,1")], Some(Map::Records)),
+        ] {
+            let mut records = Records::default();
+            for (key, value) in taken {
+                records
+                    .take(format!("GNU.sparse.{key}").as_bytes(), value.as_bytes())
+                    .unwrap();
+            }
+            assert_eq!(records.map(), map, "{taken:?}");
+            assert!(map.is_some() || records.name().is_none(), "{taken:?}");
+        }
     }
 
     #[test]
