@@ -37,7 +37,7 @@ pub fn reason(
             if difference
                 .path
                 .as_ref()
-                .is_some_and(|path| torn.contains(path)) =>
+                .is_some_and(|path| torn.contains(path) || has_links(case) && was_linked(path)) =>
         {
             Some(OVERLAY)
         }
@@ -87,6 +87,11 @@ pub fn torn(case: &Case, differences: &[Difference]) -> BTreeSet<String> {
         .iter()
         .filter(|one| one.kind == Kind::HardLinks && has_links(case));
     of_links.filter_map(|one| one.path.clone()).collect()
+}
+
+/// Whether a file has a name that operations give to files of two names; the other one may be gone in the end.
+fn was_linked(path: &str) -> bool {
+    path.ends_with(".1") || path.ends_with(".2")
 }
 
 /// Whether a case makes hard links.
