@@ -122,6 +122,10 @@ fn theirs(archive: &[u8]) -> Option<Vec<Entry>> {
             return None;
         }
         let kind = entry.header().entry_type();
+        // Docker takes no notice of them.
+        if kind.is_pax_global_extensions() {
+            continue;
+        }
         let is_old = header[156] == 0;
         // For Go, only files have content, whatever the size says.
         if !matches!(header[156], 0 | b'0' | b'7') && entry.size() > 0 {
