@@ -145,9 +145,9 @@ pub fn looks_at_excluded(instruction: &Instruction, error: &str) -> bool {
             .any(|flag| flag.starts_with("--exclude="))
 }
 
-/// Whether docker misses what is in the context, since it gets only what is copied: the directory of a pattern that matches nothing, and names
-/// with spaces at their ends, which it takes off, or with an exclamation mark or a backslash, which mean
-/// something to it.
+/// Whether docker misses what is in the context, since it gets only what is copied: the directory of a pattern that matches nothing; what a
+/// link leads to that was found through a pattern in the middle of a path; and names with spaces at their ends, which it takes off, or with an
+/// exclamation mark or a backslash, which mean something to it.
 #[must_use]
 pub fn is_not_transferred(instruction: &Instruction, error: &str) -> bool {
     if instruction
@@ -164,7 +164,14 @@ pub fn is_not_transferred(instruction: &Instruction, error: &str) -> bool {
     let name = error
         .strip_suffix("\": not found")
         .and_then(|rest| rest.rsplit_once("\"/"));
-    directory.is_some() && instruction.arguments.iter().any(is_pattern)
+    // Where a link leads that was found in a directory of many.
+    let is_deep = |word: &String| {
+        word.rsplit_once('/')
+            .is_some_and(|(above, _)| is_pattern(&above.to_owned()))
+    };
+    let words = &instruction.arguments;
+    directory.is_some() && words.iter().any(is_pattern)
+        || name.is_some() && words.iter().any(is_deep)
         || name.is_some_and(|(_, name)| {
             name.trim() != name || name.starts_with('!') || name.contains('\\')
         })
