@@ -69,7 +69,8 @@ fn operation(r: &mut Random) -> String {
         18 => format!("echo more >> {x}"),
         19 => format!("true > {x}"),
         20 => format!("cp -p {x} {x}.t && mv {x}.t {x}"),
-        21 => format!("mkfifo {x}"),
+        // With a name of its own: who opens a pipe waits for somebody at its other end.
+        21 => format!("mkfifo {x}.p"),
         22 => format!("mknod {x} c 1 {}", n + 3),
         23 => format!("mkdir -p {x}/b && echo in > {x}/b/c && rm -rf {x}/b"),
         24 => format!("cp -a {x} {x}.n && rm -rf {x} && mv {x}.n {x}"),

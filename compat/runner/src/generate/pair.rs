@@ -22,9 +22,8 @@ use crate::stromatekt::Stromatekt;
 const BUILDX: &str = "/usr/libexec/docker/cli-plugins/docker-buildx";
 /// No case needs longer.
 const LIMIT: Duration = Duration::from_secs(120);
-/// How docker fails where it loses a snapshot: when another build that needed it as well was cancelled.
+/// How docker fails, from then on, where its cache has lost a snapshot: when a build that made it was cancelled.
 const LOST: &str = "failed to stat active key during commit";
-const RETRIES: usize = 2;
 /// Mistakes of a case that are told apart.
 const MISTAKES: usize = 8;
 /// All times that cases set are earlier, all that builds set by themselves are later: 2024-01-01.
@@ -146,16 +145,14 @@ impl Pair {
     }
 
     fn by_docker(&self, case: &Case, place: &Path) -> Result<Done> {
-        for _ in 0..RETRIES {
-            let done = self.by_docker_once(case, place)?;
-            if done.success || !done.stderr.contains(LOST) {
-                return Ok(done);
-            }
+        let done = self.by_docker_once(case, place, false)?;
+        if done.success || !done.stderr.contains(LOST) {
+            return Ok(done);
         }
-        self.by_docker_once(case, place)
+        self.by_docker_once(case, place, true)
     }
 
-    fn by_docker_once(&self, case: &Case, place: &Path) -> Result<Done> {
+    fn by_docker_once(&self, case: &Case, place: &Path, no_cache: bool) -> Result<Done> {
         let copy = self.docker.inside(&copy_in(place));
         // Without docker's own program, which looks at all its plug-ins first: with thousands of builds that counts.
         let mut build = self.docker.program(BUILDX);
@@ -165,6 +162,9 @@ impl Pair {
             "--provenance=false",
             "--network=none",
         ]);
+        if no_cache {
+            build.arg("--no-cache");
+        }
         if let Some(frontend) = &self.frontend {
             build
                 .arg("--build-arg")
