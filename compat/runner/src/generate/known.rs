@@ -48,6 +48,9 @@ pub fn reason(
         {
             Some(OVERLAY)
         }
+        Kind::Layer if right.is_none() && difference.path.as_deref().is_some_and(was_linked) => {
+            Some(OVERLAY)
+        }
         Kind::Added | Kind::Layer
             if left.is_none() && is_of_untransferred(case, difference.path.as_deref()?) =>
         {

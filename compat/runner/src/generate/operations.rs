@@ -78,7 +78,8 @@ fn operation(r: &mut Random) -> String {
         26 => format!("ln -sfn {} {x}", r.text(&["a", "b", "."])),
         27 => format!("find {x} -type f -exec chmod 640 {{}} +"),
         28 => format!("chmod 700 {x} && chmod 755 {x}"),
-        _ => format!("mkdir -p {x} && cp -a /f/. {x}/ 2>&1"),
+        // To another place than itself, where it would depend on the order in which directories are read.
+        _ => format!("rm -rf /g{n} && cp -a /f /g{n} && mkdir -p /g{n}/new"),
     }
 }
 
