@@ -75,7 +75,10 @@ fn health(check: &str) -> String {
     // What is quoted has its own quotes escaped; those of the other forms are gone with them.
     let is_quoted = test.starts_with('"');
     let plain = |text: &str| match is_quoted {
-        true => text.replace("\\\"", "").replace('"', "").replace("\\\\", "\\"),
+        true => text
+            .replace("\\\"", "")
+            .replace('"', "")
+            .replace("\\\\", "\\"),
         false => text.replace('"', ""),
     };
     let mut fields: Vec<String> = rest

@@ -130,9 +130,7 @@ impl Error {
                 "sources are searched beneath the root of the build context, stage or image"
                     .to_owned(),
             ),
-            Self::OwnerNeedsTree { .. } => {
-                Some("write the owner as numbers".to_owned())
-            }
+            Self::OwnerNeedsTree { .. } => Some("write the owner as numbers".to_owned()),
             Self::FileOverDirectory { .. } | Self::DirectoryOverFile { .. } => {
                 Some("remove what is there in an earlier RUN, or copy to another place".to_owned())
             }

@@ -66,7 +66,9 @@ mod tests {
             layers: Vec::new(),
         };
         let store = Store::open(&root).unwrap();
-        store.add_image(&image, std::slice::from_ref(&name), None).unwrap();
+        store
+            .add_image(&image, std::slice::from_ref(&name), None)
+            .unwrap();
         // Who builds has it open.
         assert_eq!(image_configs(&root, &name), [b"{}".to_vec()]);
         drop(store);
