@@ -62,7 +62,9 @@ fn operation(r: &mut Random) -> String {
         ),
         12 => format!("chown -h {}:{} {x}", r.below(9), r.below(9)),
         13 => format!("touch -d @1{n}00000000 {x}"),
-        14 => format!("cp -a {x} {y}"),
+        // A copy into itself would go on until paths are too long.
+        14 if !y.starts_with(&x) => format!("cp -a {x} {y}"),
+        14 => format!("cp -a {x} {x}.c"),
         15 => format!("rm -rf {x} && mkdir -p {x} && echo {n} > {x}/a"),
         16 => format!("rm -rf {x} && echo file > {x}"),
         17 => format!("mv {x} {x}.t && mv {x}.t {x}"),
@@ -79,7 +81,7 @@ fn operation(r: &mut Random) -> String {
         27 => format!("find {x} -type f -exec chmod 640 {{}} +"),
         28 => format!("chmod 700 {x} && chmod 755 {x}"),
         // To another place than itself, where it would depend on the order in which directories are read.
-        _ => format!("rm -rf /g{n} && cp -a /f /g{n} && mkdir -p /g{n}/new"),
+        _ => format!("rm -rf /g && cp -a /f /g && mkdir -p /g/new{n}"),
     }
 }
 
