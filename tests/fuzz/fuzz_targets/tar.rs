@@ -108,7 +108,7 @@ fn theirs(archive: &[u8]) -> Option<Vec<Entry>> {
     let mut entries = Vec::new();
     for entry in reader.entries().ok()? {
         let mut entry = entry.ok()?;
-        let header = entry.header().as_bytes();
+        let header = *entry.header().as_bytes();
         // It takes the prefix of a name by the version, too; and Go none from a header of GNU's.
         if !matches!(&header[257..265], b"ustar\x0000" | b"ustar  \0") {
             return None;
@@ -118,6 +118,14 @@ fn theirs(archive: &[u8]) -> Option<Vec<Entry>> {
             || entry
                 .link_name_bytes()
                 .is_some_and(|link| link.contains(&0))
+        {
+            return None;
+        }
+        // Versions of sparse files that Go does not know are plain files to it.
+        if let Some(mut records) = entry.pax_extensions().ok()?
+            && records.any(|record| {
+                record.is_ok_and(|record| record.key_bytes().starts_with(b"GNU.sparse."))
+            })
         {
             return None;
         }
