@@ -116,7 +116,7 @@ fn one(
         let builds = summary.builds.fetch_add(1, Ordering::Relaxed);
         if builds % 100 == 99 {
             tell(&format!("{} builds, at seed {seed}", builds + 1));
-            pair.docker.forget(&[]);
+            pair.docker.tidy();
         }
         match pair.judge(&case, slot)? {
             Verdict::Same => {

@@ -18,8 +18,6 @@ use crate::error::{Error, Result};
 use crate::private_copy;
 use crate::stromatekt::Stromatekt;
 
-/// Where the plug-in is in docker's chroot.
-const BUILDX: &str = "/usr/libexec/docker/cli-plugins/docker-buildx";
 /// No case needs longer.
 const LIMIT: Duration = Duration::from_secs(120);
 /// How docker fails, from then on, where its cache has lost a snapshot: when a build that made it was cancelled.
@@ -154,8 +152,7 @@ impl Pair {
 
     fn by_docker_once(&self, case: &Case, place: &Path, no_cache: bool) -> Result<Done> {
         let copy = self.docker.inside(&copy_in(place));
-        // Without docker's own program, which looks at all its plug-ins first: with thousands of builds that counts.
-        let mut build = self.docker.program(BUILDX);
+        let mut build = self.docker.buildx();
         build.args([
             "build",
             "--progress=plain",
