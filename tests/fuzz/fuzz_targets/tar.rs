@@ -88,7 +88,10 @@ fn ours(archive: &[u8]) -> Option<Vec<Entry>> {
             String::from_utf8_lossy(&member.path)
         );
         is_plain &= !member.is_sparse && length < LONGEST;
-        is_plain &= !member.path.is_empty();
+        // The other one ends records where their lines end.
+        is_plain &= !member.path.is_empty()
+            && !member.path.contains(&b'\n')
+            && !member.link.contains(&b'\n');
         entries.push(Entry {
             path: member.path.clone(),
             link: match member.kind {
