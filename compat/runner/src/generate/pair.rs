@@ -112,7 +112,7 @@ impl Pair {
             let blamed = blames(self, &case, &place)?;
             remove(&place)?;
             match blamed {
-                Some(at) if at == culprit => return Ok(true),
+                Some(at) if at == culprit || are_one(&case, at, culprit) => return Ok(true),
                 Some(at) => {
                     let before = case.instructions.len();
                     case = without(&case, at);
@@ -358,6 +358,13 @@ fn remove(path: &Path) -> Result<()> {
 
 fn at(case: &Case, lines: Option<Lines>) -> Option<usize> {
     lines.and_then(|lines| case.instruction_at(*lines.start() as usize))
+}
+
+/// Whether two instructions are one to a parser: where a line ends with an escape and a space, the next one belongs to it.
+fn are_one(case: &Case, one: usize, other: usize) -> bool {
+    let (first, second) = (one.min(other), one.max(other));
+    let text = case.instructions[first].text();
+    second == first + 1 && text.trim_end().ends_with(super::words::escape(case))
 }
 
 /// The case without an instruction; a stage begins all the same, with nothing.
