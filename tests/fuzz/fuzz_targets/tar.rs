@@ -137,9 +137,12 @@ fn theirs(archive: &[u8]) -> Option<Vec<Entry>> {
         if kind.is_pax_global_extensions() {
             continue;
         }
-        let is_old = header[156] == 0;
+        // Before ustar, a directory was a file whose name ends in a slash.
+        let is_directory =
+            kind.is_dir() || (header[156] == 0 && entry.path_bytes().ends_with(b"/"));
         // For Go, only files have content, whatever the size says.
-        if !matches!(header[156], 0 | b'0' | b'7') && entry.size() > 0 {
+        let is_file = matches!(header[156], 0 | b'0' | b'7') && !is_directory;
+        if !is_file && entry.size() > 0 {
             return None;
         }
         let mut content = Vec::new();
@@ -151,8 +154,7 @@ fn theirs(archive: &[u8]) -> Option<Vec<Entry>> {
                 false => Vec::new(),
             },
             content,
-            // Before ustar, a directory was a file whose name ends in a slash.
-            is_directory: kind.is_dir() || (is_old && entry.path_bytes().ends_with(b"/")),
+            is_directory,
         });
     }
     Some(entries)
