@@ -59,14 +59,11 @@ async fn find(root: &Path, location: &ImageLocation, platform: &Platform) -> Res
 
 /// The config of the image of the store that suits the platform best.
 fn stored(root: &Path, name: &ImageReference, platform: &Platform) -> Result<Option<ImageConfig>> {
-    let mut best: Option<(usize, ImageConfig)> = None;
+    let mut configs = Vec::new();
     for json in image_configs(root, name) {
         let config = ImageConfig::parse(&json, &name.to_string())?;
-        if let Some(rank) = platform.rank(&config.platform())
-            && best.as_ref().is_none_or(|(known, _)| rank < *known)
-        {
-            best = Some((rank, config));
-        }
+        configs.push((config.platform(), config));
     }
-    Ok(best.map(|(_, config)| config))
+    let all = configs.iter().map(|(platform, config)| (platform, config));
+    Ok(platform.best(all).cloned())
 }

@@ -20,13 +20,10 @@ pub fn write_docker<W: Write>(out: W, outputs: &[Exported]) -> Result<()> {
     let list: Vec<_> = outputs
         .iter()
         .filter_map(|output| {
-            let images = output.images().iter();
-            let image = images
-                .clone()
-                .filter_map(|image| Some((host.rank(&image.platform)?, image)))
-                .min_by_key(|(rank, _)| *rank)
-                .map(|(_, image)| image)
-                .or(images.clone().next())?;
+            let images = output.images();
+            let image = host
+                .best(images.iter().map(|image| (&image.platform, image)))
+                .or(images.first())?;
             let names: Vec<_> = output.names.iter().map(|name| name.familiar()).collect();
             let layers = image
                 .layers

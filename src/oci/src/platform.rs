@@ -127,12 +127,17 @@ impl Platform {
     /// The entry of `index` that suits this platform best; the first of equals.
     #[must_use]
     pub fn select<'a>(&self, index: &'a Index) -> Option<&'a Descriptor> {
-        index
-            .manifests
-            .iter()
-            .filter_map(|entry| Some((self.rank(entry.platform.as_ref()?)?, entry)))
+        let entries = index.manifests.iter();
+        self.best(entries.filter_map(|entry| Some((entry.platform.as_ref()?, entry))))
+    }
+
+    /// Of what is for these platforms, that which suits this one best; the first of equals.
+    #[must_use]
+    pub fn best<'a, T>(&self, all: impl IntoIterator<Item = (&'a Self, T)>) -> Option<T> {
+        all.into_iter()
+            .filter_map(|(platform, one)| Some((self.rank(platform)?, one)))
             .min_by_key(|(rank, _)| *rank)
-            .map(|(_, entry)| entry)
+            .map(|(_, one)| one)
     }
 
     fn machine(&self) -> (&str, &str, Option<&str>) {

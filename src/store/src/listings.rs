@@ -69,11 +69,7 @@ impl Listing {
     /// The image that suits a platform best.
     #[must_use]
     pub fn select(&self, platform: &Platform) -> Option<&ListedImage> {
-        let ranked = self.images.iter();
-        ranked
-            .filter_map(|image| Some((platform.rank(&image.platform)?, image)))
-            .min_by_key(|(rank, _)| *rank)
-            .map(|(_, image)| image)
+        platform.best(self.images.iter().map(|image| (&image.platform, image)))
     }
 }
 
