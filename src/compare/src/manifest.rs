@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use stromatekt_oci::descriptor::CREATED;
 use stromatekt_oci::{Manifest, MediaType};
 
 use crate::compare::Found;
@@ -9,9 +10,6 @@ use crate::comparison::{Difference, Kind};
 use crate::image::Image;
 use crate::noise::Class;
 use crate::rules::Builder;
-
-/// The annotation that tells when an image was made.
-const CREATED: &str = "org.opencontainers.image.created";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use stromatekt_oci::descriptor::CREATED;
 use stromatekt_oci::image::{Document, Exported, OutputIndex};
 use stromatekt_oci::reference::ImageReference;
 use stromatekt_oci::time::{from_epoch, rfc3339};
@@ -18,9 +19,6 @@ use crate::limits::blocking;
 use crate::request::{Built, ImageOptions, Output, PlatformExport, TreeOptions};
 use crate::snapshots::Tree;
 use crate::write;
-
-/// The annotation that tells when an image was made (image-spec `annotations.md`).
-const CREATED: &str = "org.opencontainers.image.created";
 
 /// An image of a platform, ready for the store.
 struct Recorded<'a> {
@@ -54,7 +52,12 @@ impl Build {
         all: &[(&PlatformExport, Arc<Made>)],
         vertex: &Vertex,
     ) -> Result<Built> {
-        if self.request.outputs.iter().any(Output::keeps_blobs) {
+        let outputs = &self.request.outputs;
+        if outputs
+            .iter()
+            .any(|output| output.image_options().is_some())
+        {
+            // The layers that came with a base must be at hand as blobs.
             for base in all.iter().filter_map(|(_, made)| made.base.as_ref()) {
                 for layer in &base.layers {
                     self.parts
@@ -65,17 +68,15 @@ impl Build {
             }
         }
         let mut built: Option<Built> = None;
-        for output in &self.request.outputs {
+        for output in outputs {
             if self.cancel.is_cancelled() {
                 return Err(Error::Canceled);
             }
-            let new = match (output, output.image_options()) {
-                (Output::Tar { .. } | Output::Local { .. }, _) | (_, None) => {
-                    self.write_tree(all, output, vertex).await?;
-                    continue;
-                }
-                (_, Some(options)) => self.write_image(all, output, options, vertex).await?,
+            let Some(options) = output.image_options() else {
+                self.write_tree(all, output, vertex).await?;
+                continue;
             };
+            let new = self.write_image(all, output, options, vertex).await?;
             built = Some(match built {
                 None => new,
                 Some(first) => Built {
@@ -356,12 +357,5 @@ impl TreeOptions {
     /// Whether each platform has a directory of its own.
     pub(crate) fn is_split(&self, is_index: bool) -> bool {
         self.platform_split.unwrap_or(is_index)
-    }
-}
-
-impl Output {
-    /// Whether layers that came with the base must be at hand as blobs.
-    fn keeps_blobs(&self) -> bool {
-        self.image_options().is_some()
     }
 }

@@ -16,6 +16,8 @@ use crate::platform::Platform;
 
 /// The annotation that names an image in a layout's index (image-spec `annotations.md`).
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
+/// The annotation that tells when an image was made (image-spec `annotations.md`).
+pub const CREATED: &str = "org.opencontainers.image.created";
 /// The annotation in which containerd and BuildKit keep the full name of an image.
 pub const IMAGE_NAME: &str = "io.containerd.image.name";
 

@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::config::ImageConfig;
-use crate::descriptor::{Descriptor, IMAGE_NAME, Index, MediaType, REF_NAME};
+use crate::descriptor::{CREATED, Descriptor, IMAGE_NAME, Index, MediaType, REF_NAME};
 use crate::digest::Digest;
 use crate::platform::Platform;
 use crate::reference::ImageReference;
-
-/// The annotation that tells when an image was made (image-spec `annotations.md`).
-const CREATED: &str = "org.opencontainers.image.created";
 
 /// What is written under some names: an image, or an index of images for several platforms.
 #[derive(Clone, Debug)]
