@@ -265,7 +265,7 @@ impl Build {
             Op::Scratch(_) => Ok(Value::Empty),
             Op::Run(run) => self.run_step(id, run).await.map(Value::Tree),
             Op::File(file) => self.file_step(id, file).await.map(Value::Tree),
-            Op::Diff(diff) => self.layers(diff).await.map(Value::Layer),
+            Op::Diff(diff) => self.layer(diff).await.map(Value::Layer),
             Op::Export(export) => self
                 .made(export)
                 .await

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use stromatekt_graph::file::FileAction;
-use stromatekt_graph::op::{Diff, Export, File, ImageLocation};
+use stromatekt_graph::op::{Export, File, ImageLocation};
 use stromatekt_graph::{NodeId, Op};
 use stromatekt_oci::config::ImageConfig;
 use stromatekt_oci::image::{OutputImage, OutputLayer};
@@ -92,11 +92,6 @@ impl Build {
             Op::File(file) if !is_linked(file) => "fileop target".to_owned(),
             _ => upper.label.clone(),
         }
-    }
-
-    /// The layer of a `Diff` node, for all that outputs want of it.
-    pub async fn layers(self: &Arc<Self>, diff: &Diff) -> Result<Arc<LayerVariants>> {
-        self.layer(diff).await.map(Arc::new)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -28,14 +28,17 @@ use crate::snapshots::Tree;
 /// The layer between two trees, by the time that its entries are limited to: a rewritten layer is another one.
 pub(crate) type LayerVariants = BTreeMap<Option<i64>, DiffRecord>;
 
+/// Compresses a layer, and knows the digest of what it wrote.
+type BlobWriter = Compressor<HashingWriter<DirectWriter>>;
+
 impl Build {
     /// The layer of a `Diff` node, as the outputs want it. When an output wants blobs, they are made in the same pass.
-    pub async fn layer(self: &Arc<Self>, diff: &Diff) -> Result<LayerVariants> {
+    pub async fn layer(self: &Arc<Self>, diff: &Diff) -> Result<Arc<LayerVariants>> {
         let mut variants = LayerVariants::new();
         for epoch in self.layer_epochs() {
             variants.insert(epoch, self.layer_until(diff, epoch).await?);
         }
-        Ok(variants)
+        Ok(Arc::new(variants))
     }
 
     /// The times that outputs want layers to be limited to.
@@ -197,10 +200,7 @@ impl Parts {
         let file = File::open(&from).map_err(Error::file("open", &from))?;
         let (_, content) = decompress(file).map_err(Error::file("read", &from))?;
         let mut content = HashingReader::new(content);
-        let path = self.store.lease().scratch_file();
-        let file = DirectWriter::create_new(&path).map_err(Error::file("make", &path))?;
-        let sink = HashingWriter::new(file);
-        let compressor = Compressor::new(sink, compression.format, compression.level)?;
+        let (path, compressor) = self.start_blob(compression)?;
         let mut out = Cancelable(compressor, cancel);
         io::copy(&mut content, &mut out).map_err(|error| match cancel.is_cancelled() {
             true => Error::Canceled,
@@ -213,18 +213,38 @@ impl Parts {
                 found: found.to_string(),
             });
         }
+        self.finish_blob(&path, out.0, *diff_id, compression)
+    }
+
+    /// A blob under way: where it is until the store has it, and what writes it.
+    fn start_blob(&self, compression: LayerCompression) -> Result<(PathBuf, BlobWriter)> {
+        let path = self.store.lease().scratch_file();
+        let file = DirectWriter::create_new(&path).map_err(Error::file("make", &path))?;
+        let sink = HashingWriter::new(file);
+        let compressor = Compressor::new(sink, compression.format, compression.level)?;
+        Ok((path, compressor))
+    }
+
+    /// Gives a blob that is complete to the store.
+    fn finish_blob(
+        &self,
+        path: &Path,
+        writer: BlobWriter,
+        diff_id: Digest,
+        compression: LayerCompression,
+    ) -> Result<(Digest, u64)> {
         let finish = || {
-            let (writer, digest, size) = out.0.finish()?.finish();
+            let (writer, digest, size) = writer.finish()?.finish();
             writer.finish()?;
             Ok((digest, size))
         };
-        let (digest, size) = finish().map_err(Error::file("write", &path))?;
+        let (digest, size) = finish().map_err(Error::file("write", path))?;
         let layer = LayerBlob {
-            diff_id: *diff_id,
+            diff_id,
             compression: compression.format,
             packed_here: compression.level.is_none(),
         };
-        self.store.add_blob(&path, &digest, size, Some(layer))?;
+        self.store.add_blob(path, &digest, size, Some(layer))?;
         Ok((digest, size))
     }
 
@@ -234,24 +254,10 @@ impl Parts {
         compression: LayerCompression,
         cancel: &CancellationToken,
     ) -> Result<(Packed, Digest, u64)> {
-        let path = self.store.lease().scratch_file();
-        let file = DirectWriter::create_new(&path).map_err(Error::file("make", &path))?;
-        let sink = HashingWriter::new(file);
-        let compressor = Compressor::new(sink, compression.format, compression.level)?;
+        let (path, compressor) = self.start_blob(compression)?;
         let (packed, Cancelable(compressor, _)) =
             self.pack_into(trees, Cancelable(compressor, cancel))?;
-        let finish = || {
-            let (writer, digest, size) = compressor.finish()?.finish();
-            writer.finish()?;
-            Ok((digest, size))
-        };
-        let (digest, size) = finish().map_err(Error::file("write", &path))?;
-        let layer = LayerBlob {
-            diff_id: packed.diff_id,
-            compression: compression.format,
-            packed_here: compression.level.is_none(),
-        };
-        self.store.add_blob(&path, &digest, size, Some(layer))?;
+        let (digest, size) = self.finish_blob(&path, compressor, packed.diff_id, compression)?;
         Ok((packed, digest, size))
     }
 
