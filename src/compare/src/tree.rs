@@ -278,13 +278,7 @@ impl RootFilesystem {
                     if links > MAX_LINKS {
                         return Err(refused("leads through more than 40 symbolic links"));
                     }
-                    let target = Path::new(target);
-                    if target.has_root() {
-                        resolved.clear();
-                    }
-                    for name in names(target).into_iter().rev() {
-                        waiting.push_front(name);
-                    }
+                    through(Path::new(target), &mut resolved, &mut waiting);
                 }
                 Some(_) => return Err(refused("is no directory, but something is to be in it")),
                 None => {
@@ -386,13 +380,7 @@ impl RootFilesystem {
                 NodeKind::Directory => resolved = next,
                 NodeKind::Symlink(target) if links < MAX_LINKS => {
                     links += 1;
-                    let target = Path::new(target);
-                    if target.has_root() {
-                        resolved.clear();
-                    }
-                    for name in names(target).into_iter().rev() {
-                        waiting.push_front(name);
-                    }
+                    through(Path::new(target), &mut resolved, &mut waiting);
                 }
                 _ => return None,
             }
@@ -466,6 +454,16 @@ impl Applying {
                 break;
             }
         }
+    }
+}
+
+/// Goes on where a symbolic link leads to.
+fn through(target: &Path, resolved: &mut PathBuf, waiting: &mut VecDeque<OsString>) {
+    if target.has_root() {
+        resolved.clear();
+    }
+    for name in names(target).into_iter().rev() {
+        waiting.push_front(name);
     }
 }
 
