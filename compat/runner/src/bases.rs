@@ -194,6 +194,8 @@ fn place(
 fn mentioned(text: &str, known: &BTreeSet<&str>) -> BTreeSet<String> {
     let is_in_name = |c: char| c.is_ascii_alphanumeric() || "-_/.".contains(c);
     text.split(|c| !is_in_name(c))
+        // As in `docker-image://debian`.
+        .map(|word| word.strip_prefix("//").unwrap_or(word))
         .filter(|word| known.contains(word))
         .map(str::to_owned)
         .collect()
@@ -431,6 +433,18 @@ mod tests {
         assert_eq!(
             needed(&[case], &places).expect("there is no circle"),
             ["debian"]
+        );
+    }
+
+    #[test]
+    fn a_named_context_mentions_its_base() {
+        let (folder, places) = places(&[("tools", "FROM busybox\n")]);
+        let case = case(folder.path(), "FROM tools\n");
+        let args = "args: [--build-context, 'tools=docker-image://compat/tools']\n";
+        fs::write(folder.path().join("case/case.yaml"), args).expect("it is writable");
+        assert_eq!(
+            needed(&[case], &places).expect("there is no circle"),
+            ["busybox", "compat/tools"]
         );
     }
 

@@ -63,8 +63,7 @@ impl Built {
     /// The last lines of what the builder wrote.
     #[must_use]
     pub fn tail(&self) -> String {
-        let lines: Vec<&str> = self.output.trim().lines().collect();
-        lines[lines.len().saturating_sub(14)..].join("\n")
+        command::last_lines(&self.output)
     }
 }
 

@@ -29,10 +29,15 @@ impl Done {
     /// The last lines of what it wrote, standard error last.
     #[must_use]
     pub fn tail(&self) -> String {
-        let all = [self.stdout.trim_end(), self.stderr.trim_end()].join("\n");
-        let lines: Vec<&str> = all.trim().lines().collect();
-        lines[lines.len().saturating_sub(14)..].join("\n")
+        last_lines(&[self.stdout.trim_end(), self.stderr.trim_end()].join("\n"))
     }
+}
+
+/// The end of what a program wrote, as much as people want to read.
+#[must_use]
+pub fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.trim().lines().collect();
+    lines[lines.len().saturating_sub(14)..].join("\n")
 }
 
 /// Takes from a command all that the person's environment would change.
