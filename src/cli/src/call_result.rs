@@ -9,6 +9,7 @@ use stromatekt_dockerfile::{Credential, Dockerfile, Outline, Span, Violation};
 
 use crate::error::{DockerfileText, Error, Result};
 use crate::excerpt::excerpt;
+use crate::progress::rawjson::Range;
 
 /// The version of BuildKit's subrequests.
 const VERSION: &str = "1.0.0";
@@ -73,17 +74,6 @@ struct BuildError {
 struct Location {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ranges: Vec<Range>,
-}
-
-#[derive(Serialize)]
-struct Range {
-    start: Position,
-    end: Position,
-}
-
-#[derive(Serialize)]
-struct Position {
-    line: u32,
 }
 
 #[derive(Serialize)]
@@ -176,12 +166,8 @@ fn location(dockerfile: &Dockerfile, span: Span) -> Location {
 }
 
 fn ranges((first, last): (u32, u32)) -> Location {
-    let ranges = (first..=last).map(|line| Range {
-        start: Position { line },
-        end: Position { line },
-    });
     Location {
-        ranges: ranges.collect(),
+        ranges: Range::of_lines(first, last),
     }
 }
 

@@ -230,6 +230,13 @@ impl Context {
         Ok(self.rules.get_or_init(|| rules).as_ref())
     }
 
+    /// Whether a source, as it is written in the end, names what the ignore file leaves out. What is wrong with the file is told by who
+    /// reads the files.
+    pub fn leaves_out(&self, source: &str, fetch: &Fetch<'_>) -> bool {
+        let rules = self.rules(fetch).ok().flatten();
+        rules.is_some_and(|rules| rules.leaves_out(source))
+    }
+
     /// The files, without those that the ignore file hides.
     ///
     /// # Errors

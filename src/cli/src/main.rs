@@ -1,6 +1,7 @@
 //! `stromatekt`, the command: parses the command line, runs the verb, reports what went wrong.
 
 mod annotations;
+mod base_images;
 mod call_options;
 mod call_result;
 mod cli;

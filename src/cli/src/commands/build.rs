@@ -5,19 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use stromatekt_dockerfile::checks::{Checks, IsIgnored};
-use stromatekt_dockerfile::{
-    Dockerfile, ImageConfigs, ImageRequest, Lowered, Lowering, lower_checked,
-};
+use stromatekt_dockerfile::{Dockerfile, ImageConfigs, Lowered, Lowering, lower_checked};
 use stromatekt_engine::events::{Events, Warning};
 use stromatekt_engine::{BuildRequest, Built, Engine, PlatformExport};
 use stromatekt_graph::Origin;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::base_images::{self, failed};
 use crate::commands::call;
 use crate::context::{self, Place};
 use crate::context_files::Fetch;
-use crate::error::{DockerfileText, Error, FailedBuild, Result};
+use crate::error::{DockerfileText, Error, Result};
 use crate::git_labels;
 use crate::interrupt;
 pub use crate::options::Args;
@@ -112,11 +110,7 @@ impl Work<'_> {
         let dockerfile = context.dockerfile.parse()?;
         // Opened when it is known that there is something to do.
         let mut engine = None;
-        let ignored = |source: &str| {
-            // What is wrong with the file is told when the context is read.
-            let rules = context.rules(&fetch).ok().flatten();
-            rules.is_some_and(|rules| rules.leaves_out(source))
-        };
+        let ignored = |source: &str| context.leaves_out(source, &fetch);
         let lowered = self
             .lower(
                 &dockerfile,
@@ -194,8 +188,16 @@ impl Work<'_> {
                 lower_checked(dockerfile, &text.name, &settings.options, &configs, &checks);
             let found = match lowering {
                 Ok(Lowering::NeedsImages(requests)) => {
-                    let engine = Arc::clone(self.engine(engine)?);
-                    self.resolve(&engine, requests, dockerfile, text).await
+                    let (engine, events) = (self.engine(engine)?, self.events);
+                    let (cancel, pull) = (self.cancel, self.args.pull);
+                    let look_up = |location, platform, cancel| {
+                        let (engine, events) = (Arc::clone(engine), events.clone());
+                        async move {
+                            let wanted = [(location, platform)];
+                            engine.resolve(&wanted, pull, &events, &cancel).await
+                        }
+                    };
+                    base_images::resolve(requests, look_up, dockerfile, text, cancel).await
                 }
                 Ok(Lowering::Done(lowered)) => {
                     self.warn(dockerfile, text, &checks);
@@ -210,51 +212,6 @@ impl Work<'_> {
                     return Err(error);
                 }
             }
-        }
-    }
-
-    /// Finds images, all at the same time; the first that is not found ends it.
-    async fn resolve(
-        &self,
-        engine: &Arc<Engine>,
-        requests: Vec<ImageRequest>,
-        dockerfile: &Dockerfile,
-        text: &DockerfileText,
-    ) -> Result<ImageConfigs> {
-        let cancel = self.cancel.child_token();
-        let mut tasks = JoinSet::new();
-        for request in requests {
-            let (engine, events) = (Arc::clone(engine), self.events.clone());
-            let (cancel, pull) = (cancel.clone(), self.args.pull);
-            tasks.spawn(async move {
-                let wanted = [(request.location.clone(), request.platform.clone())];
-                let found = engine.resolve(&wanted, pull, &events, &cancel).await;
-                found.map_err(|error| (request, error))
-            });
-        }
-        let mut configs = ImageConfigs::new();
-        let mut first_error = None;
-        while let Some(ended) = tasks.join_next().await {
-            match ended {
-                Ok(Ok(found)) => configs.extend(found),
-                Ok(Err((request, error))) => {
-                    cancel.cancel();
-                    first_error.get_or_insert_with(|| {
-                        let similar = request.similar_stage.as_ref();
-                        let hint =
-                            similar.map(|stage| format!("did you mean the stage `{stage}`?"));
-                        failed(error, text, Some(dockerfile.lines(request.span)), hint)
-                    });
-                }
-                Err(error) => match error.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    Err(_) => return Err(Error::Interrupted),
-                },
-            }
-        }
-        match first_error {
-            Some(error) => Err(error),
-            None => Ok(configs),
         }
     }
 
@@ -293,20 +250,4 @@ fn of_repository(place: Place, settings: &Settings) -> Place {
         }
         place => place,
     }
-}
-
-/// A failure, with the lines that it is about.
-pub(super) fn failed(
-    error: Arc<stromatekt_engine::Error>,
-    text: &DockerfileText,
-    lines: Option<(u32, u32)>,
-    hint: Option<String>,
-) -> Error {
-    Error::Build(Box::new(FailedBuild {
-        error,
-        text: text.clone(),
-        lines,
-        hint,
-        steps: Vec::new(),
-    }))
 }

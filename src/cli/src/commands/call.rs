@@ -5,17 +5,16 @@ use std::path::Path;
 
 use stromatekt_dockerfile::checks::{Checks, IsIgnored};
 use stromatekt_dockerfile::{
-    Dockerfile, Entitlement, ImageConfigs, ImageRequest, Lowering, Options, Outline, Violation,
-    lower_checked, parse_sound_part,
+    Dockerfile, Entitlement, ImageConfigs, Lowering, Options, Outline, Violation, lower_checked,
+    parse_sound_part,
 };
 use stromatekt_engine::events::Events;
 use stromatekt_engine::peek::image_config;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::base_images;
 use crate::call_options::{Call, Format, Method};
 use crate::call_result::{self, CallResult};
-use crate::commands::build::failed;
 use crate::context::{Context, Place};
 use crate::context_files::Fetch;
 use crate::error::{DockerfileText, Error, Result};
@@ -137,11 +136,7 @@ impl Work<'_> {
         if matches!(method, Method::Build | Method::Targets) {
             return call_result::targets(text, &dockerfile);
         }
-        let ignored = |source: &str| {
-            // What is wrong with the file is told below.
-            let rules = context.rules(fetch).ok().flatten();
-            rules.is_some_and(|rules| rules.leaves_out(source))
-        };
+        let ignored = |source: &str| context.leaves_out(source, fetch);
         let looked = self.look(&dockerfile, text, &ignored, method).await;
         if method == Method::Check {
             let failure = looked.failure.or_else(|| context.rules(fetch).err());
@@ -196,7 +191,17 @@ impl Work<'_> {
                 Ok(Lowering::Done(_)) => None,
                 Err(error) => Some(refused(error)),
                 Ok(Lowering::NeedsImages(requests)) => {
-                    match self.resolve(requests, dockerfile, text).await {
+                    let look_up = |location, platform, cancel| {
+                        let (root, events) = (self.root.to_owned(), self.events.clone());
+                        async move {
+                            let found = image_config(&root, &location, &platform, &events, &cancel);
+                            let config = found.await?;
+                            Ok(ImageConfigs::from([((location, platform), config)]))
+                        }
+                    };
+                    let found =
+                        base_images::resolve(requests, look_up, dockerfile, text, self.cancel);
+                    match found.await {
                         Ok(found) => {
                             configs.extend(found);
                             continue;
@@ -210,52 +215,6 @@ impl Work<'_> {
                 outline: checks.take_outline(),
                 failure,
             };
-        }
-    }
-
-    /// Finds images, all at the same time; the first that is not found ends it.
-    async fn resolve(
-        &self,
-        requests: Vec<ImageRequest>,
-        dockerfile: &Dockerfile,
-        text: &DockerfileText,
-    ) -> Result<ImageConfigs> {
-        let cancel = self.cancel.child_token();
-        let mut tasks = JoinSet::new();
-        for request in requests {
-            let (root, events, cancel) =
-                (self.root.to_owned(), self.events.clone(), cancel.clone());
-            tasks.spawn(async move {
-                let (location, platform) = (&request.location, &request.platform);
-                match image_config(&root, location, platform, &events, &cancel).await {
-                    Ok(config) => Ok(((request.location, request.platform), config)),
-                    Err(error) => Err((request, error)),
-                }
-            });
-        }
-        let mut configs = ImageConfigs::new();
-        let mut first_error = None;
-        while let Some(ended) = tasks.join_next().await {
-            match ended {
-                Ok(Ok(found)) => configs.extend([found]),
-                Ok(Err((request, error))) => {
-                    cancel.cancel();
-                    first_error.get_or_insert_with(|| {
-                        let similar = request.similar_stage.as_ref();
-                        let hint =
-                            similar.map(|stage| format!("did you mean the stage `{stage}`?"));
-                        failed(error, text, Some(dockerfile.lines(request.span)), hint)
-                    });
-                }
-                Err(error) => match error.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    Err(_) => return Err(Error::Interrupted),
-                },
-            }
-        }
-        match first_error {
-            Some(error) => Err(error),
-            None => Ok(configs),
         }
     }
 }

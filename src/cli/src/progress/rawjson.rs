@@ -88,8 +88,9 @@ struct SourceInfo {
     language: &'static str,
 }
 
+/// A line of a source (BuildKit's `solver/pb/ops.proto`, `Range`).
 #[derive(Serialize)]
-struct Range {
+pub struct Range {
     start: Position,
     end: Position,
 }
@@ -97,6 +98,17 @@ struct Range {
 #[derive(Serialize)]
 struct Position {
     line: u32,
+}
+
+impl Range {
+    /// BuildKit has a range for each line.
+    pub fn of_lines(first: u32, last: u32) -> Vec<Self> {
+        let of_line = |line| Self {
+            start: Position { line },
+            end: Position { line },
+        };
+        (first..=last).map(of_line).collect()
+    }
 }
 
 impl<W: Write + Send> RawJson<W> {
@@ -195,15 +207,9 @@ fn warning(trace: &Trace, warning: &Warning) -> VertexWarning {
             filename: origin.file.to_string(),
             language: "Dockerfile",
         }),
-        // BuildKit has a range for each line.
-        range: origin
-            .into_iter()
-            .flat_map(|origin| origin.first_line..=origin.last_line)
-            .map(|line| Range {
-                start: Position { line },
-                end: Position { line },
-            })
-            .collect(),
+        range: origin.map_or_else(Vec::new, |origin| {
+            Range::of_lines(origin.first_line, origin.last_line)
+        }),
     }
 }
 
