@@ -7,6 +7,7 @@
 //! - [`Instruction`]: one instruction; its [`Kind`] has what it was given
 //! - [`Expander`]: `$name` and `${name…}` in words and here-documents
 //! - [`csv`]: the fields of `--mount`
+//! - [`boolean`](boolean()): true and false as Go reads them
 //! - [`Span`]: a place in the text; [`Dockerfile::lines`] tells its lines
 //! - [`Error`]: the place, what is wrong there, and what would be right
 //!
@@ -23,6 +24,7 @@
 //! ```
 
 mod arguments;
+mod boolean;
 mod comments;
 pub mod csv;
 mod directives;
@@ -48,6 +50,7 @@ mod warning;
 mod word_error;
 mod words;
 
+pub use boolean::boolean;
 pub use comments::Comments;
 pub use directives::{Directives, Escape};
 pub use error::{Error, Problem};

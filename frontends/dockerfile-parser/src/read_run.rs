@@ -1,5 +1,6 @@
 //! RUN: the command, and flags with small languages of their own.
 
+use crate::boolean::boolean;
 use crate::csv;
 use crate::error::{Error, Problem};
 use crate::flags::{self, Flags, Takes};
@@ -122,10 +123,9 @@ fn device(word: &Word) -> Result<Device, Error> {
         };
         match (key.as_str(), value) {
             ("required", None) => required = true,
-            ("required", Some("1" | "t" | "T" | "true" | "TRUE" | "True")) => required = true,
-            ("required", Some("0" | "f" | "F" | "false" | "FALSE" | "False")) => required = false,
             ("required", Some(value)) => {
-                return Err(fail(format!("`required` is true or false, not `{value}`")));
+                let refuse = || fail(format!("`required` is true or false, not `{value}`"));
+                required = boolean(value).ok_or_else(refuse)?;
             }
             ("name", Some(value)) if name.is_empty() => value.clone_into(&mut name),
             ("name", Some(_)) => return Err(fail(format!("it has a name already, `{name}`"))),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use stromatekt_dockerfile_parser::boolean;
 use stromatekt_oci::time::{from_epoch, rfc3339};
 
 use crate::environment::Environment;
@@ -85,10 +86,7 @@ pub fn check(options: &Options) -> Result<(), Problem> {
                 help: help.to_owned(),
             })
         };
-        let is_on = !matches!(
-            value.as_str(),
-            "" | "0" | "f" | "F" | "false" | "FALSE" | "False"
-        );
+        let is_on = !value.is_empty() && boolean(value) != Some(false);
         match name.as_str() {
             "BUILDKIT_INLINE_CACHE" if is_on => {
                 refuse(
@@ -122,16 +120,18 @@ pub fn is_multi_platform(options: &Options) -> Result<bool, Problem> {
             help: help.to_owned(),
         })
     };
-    match options.build_args.get(NAME).map(String::as_str) {
-        None | Some("") => Ok(is_several),
-        Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
-        Some("0" | "f" | "F" | "false" | "FALSE" | "False") if is_several => refuse(
+    let given = options.build_args.get(NAME);
+    let Some(given) = given.filter(|given| !given.is_empty()) else {
+        return Ok(is_several);
+    };
+    match boolean(given) {
+        Some(false) if is_several => refuse(
             "several platforms are always an index".to_owned(),
             "leave it out, or build for one platform",
         ),
-        Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
-        Some(other) => refuse(
-            format!("`{other}` is neither true nor false"),
+        Some(is_index) => Ok(is_index),
+        None => refuse(
+            format!("`{given}` is neither true nor false"),
             "set it to 1",
         ),
     }

@@ -1,5 +1,6 @@
 //! Git repositories as sources: `https://host/name.git#ref:folder`, `git@host:name`, with BuildKit's query parameters.
 
+use stromatekt_dockerfile_parser::boolean;
 use stromatekt_graph::op::Git;
 
 use crate::paths;
@@ -142,9 +143,8 @@ impl Value {
 impl Parameters {
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         let flag = || match value {
-            "" | "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-            "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-            _ => Err(format!("`{key}` is true or false, not `{value}`")),
+            "" => Ok(true),
+            _ => boolean(value).ok_or_else(|| format!("`{key}` is true or false, not `{value}`")),
         };
         let with_prefix = |prefix: &str| match value.strip_prefix(prefix) {
             Some(_) => value.to_owned(),

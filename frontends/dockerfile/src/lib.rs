@@ -47,7 +47,7 @@ pub use lower::{bases, lower, lower_checked};
 pub use lowered::{ImageConfigs, ImageRequest, Lowered, LoweredImage, Lowering};
 pub use options::{Entitlement, NamedContext, NoCache, Options};
 pub use outline::{Credential, Outline, OutlineArg};
-pub use stromatekt_dockerfile_parser::{Dockerfile, Span, Warning, csv};
+pub use stromatekt_dockerfile_parser::{Dockerfile, Span, Warning, boolean, csv};
 pub use targets::{Target, targets};
 
 /// Reads a Dockerfile.

@@ -1,6 +1,6 @@
 //! `RUN --mount=…`: its fields, expanded, as one typed mount (the rules of BuildKit's `parseMount`).
 
-use stromatekt_dockerfile_parser::nearest;
+use stromatekt_dockerfile_parser::{boolean, nearest};
 use stromatekt_graph::run::Sharing;
 
 const KEYS: [&str; 19] = [
@@ -125,9 +125,9 @@ fn set_field(
     }
     let flag = || match value {
         None => Ok(true),
-        Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
-        Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
-        Some(value) => Err(format!("`{key}` is true or false, not `{value}`")),
+        Some(value) => {
+            boolean(value).ok_or_else(|| format!("`{key}` is true or false, not `{value}`"))
+        }
     };
     match lower.as_str() {
         "readonly" | "ro" => {

@@ -131,11 +131,7 @@ fn platform(text: &str) -> Result<Platform, String> {
 /// # Errors
 /// When it is none.
 pub fn go_bool(text: &str) -> Result<bool, String> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        other => Err(format!("is true or false, not `{other}`")),
-    }
+    stromatekt_dockerfile::boolean(text).ok_or_else(|| format!("is true or false, not `{text}`"))
 }
 
 fn tag(text: &str) -> Result<ImageReference, String> {

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use stromatekt_dockerfile_parser::boolean;
+
 use super::rule::Rule;
 
 /// Which rules are looked at, and what a violation means.
@@ -62,11 +64,8 @@ impl Settings {
                 "skip" => settings.skip = Names::parse(value),
                 "experimental" => settings.experimental = Names::parse(value),
                 "error" => {
-                    settings.is_error = match value {
-                        "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
-                        "0" | "f" | "F" | "false" | "FALSE" | "False" => false,
-                        other => return Err(format!("`error` is true or false, not `{other}`")),
-                    }
+                    settings.is_error = boolean(value)
+                        .ok_or_else(|| format!("`error` is true or false, not `{value}`"))?;
                 }
                 other => return Err(format!("unknown setting `{other}`")),
             }
