@@ -1,0 +1,485 @@
+//! Reading values: each reader says what it wants, and what is not so is a problem at its place.
+
+use std::sync::Arc;
+
+use crate::document::{Entry, Kind, Value};
+use crate::position::Span;
+use crate::problem::{Place, Problem, suggest};
+
+/// A value that is being read, with what leads to it.
+#[derive(Clone, Debug)]
+pub struct Item<'a> {
+    file: &'a Arc<str>,
+    value: &'a Value,
+    path: String,
+}
+
+/// The fields of a map, taken one by one. Those that nobody took are not known: [`Fields::finish`].
+#[derive(Debug)]
+pub struct Fields<'a> {
+    item: Item<'a>,
+    /// What has the fields, for errors: `a task`.
+    what: String,
+    entries: Vec<(&'a Entry, bool)>,
+    /// The names that were asked for.
+    known: Vec<&'static str>,
+}
+
+/// An entry of a map whose names are the user's own.
+#[derive(Clone, Debug)]
+pub struct NamedItem<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// Where the name stands.
+    pub name_place: Place,
+    /// The value.
+    pub item: Item<'a>,
+}
+
+impl<'a> Item<'a> {
+    /// The value at the top of a file.
+    #[must_use]
+    pub fn new(file: &'a Arc<str>, value: &'a Value) -> Self {
+        Self {
+            file,
+            value,
+            path: String::new(),
+        }
+    }
+
+    /// The value itself.
+    #[must_use]
+    pub fn value(&self) -> &'a Value {
+        self.value
+    }
+
+    /// What the value is.
+    #[must_use]
+    pub fn kind(&self) -> &'a Kind {
+        &self.value.kind
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.place_of(self.value.span)
+    }
+
+    fn place_of(&self, span: Span) -> Place {
+        Place {
+            file: Arc::clone(self.file),
+            span,
+            path: self.path.clone(),
+        }
+    }
+
+    /// Something is wrong with it.
+    #[must_use]
+    pub fn problem(&self, message: impl Into<String>) -> Problem {
+        self.place().problem(message)
+    }
+
+    fn inside(&self, path: String, value: &'a Value) -> Self {
+        Self {
+            file: self.file,
+            value,
+            path,
+        }
+    }
+
+    fn under(&self, key: &str) -> String {
+        match self.path.as_str() {
+            "" => key.to_owned(),
+            path => format!("{path}.{key}"),
+        }
+    }
+
+    /// It is not what it should be.
+    #[must_use]
+    pub fn wrong_type(&self, wanted: &str) -> Problem {
+        let subject = match self.path.as_str() {
+            "" => "this".to_owned(),
+            path => format!("`{path}`"),
+        };
+        self.problem(format!(
+            "{subject} must be {wanted}, but it is {}",
+            self.value.kind.name()
+        ))
+    }
+
+    /// A string.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn string(&self) -> Result<&'a str, Problem> {
+        match &self.value.kind {
+            Kind::String(text) => Ok(text),
+            Kind::Number(text) => Err(self
+                .wrong_type("a string")
+                .help(format!("write \"{text}\""))),
+            _ => Err(self.wrong_type("a string")),
+        }
+    }
+
+    /// A text: a string, or a number or a boolean as written. For values of variables and labels, which are texts anyway.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn text(&self) -> Result<String, Problem> {
+        match &self.value.kind {
+            Kind::String(text) | Kind::Number(text) => Ok(text.clone()),
+            Kind::Bool(value) => Ok(value.to_string()),
+            _ => Err(self.wrong_type("a text")),
+        }
+    }
+
+    /// A string that is not empty.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn non_empty(&self) -> Result<&'a str, Problem> {
+        match self.string()? {
+            "" => Err(self.problem(match self.path.as_str() {
+                "" => "this is empty".to_owned(),
+                path => format!("`{path}` is empty"),
+            })),
+            text => Ok(text),
+        }
+    }
+
+    /// True or false.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn boolean(&self) -> Result<bool, Problem> {
+        match &self.value.kind {
+            Kind::Bool(value) => Ok(*value),
+            _ => Err(self.wrong_type("true or false")),
+        }
+    }
+
+    /// A number without sign and fraction: decimal, or with `0x` or `0o` before it.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn u64(&self) -> Result<u64, Problem> {
+        let wanted = "a whole number that is not negative";
+        let Kind::Number(text) = &self.value.kind else {
+            return Err(self.wrong_type(wanted));
+        };
+        let parsed = match (text.strip_prefix("0x"), text.strip_prefix("0o")) {
+            (Some(digits), _) => u64::from_str_radix(digits, 16),
+            (_, Some(digits)) => u64::from_str_radix(digits, 8),
+            _ => text.parse(),
+        };
+        parsed.map_err(|_| self.problem(format!("`{text}` is not {wanted}, or is too big")))
+    }
+
+    /// A number without fraction.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn i64(&self) -> Result<i64, Problem> {
+        let Kind::Number(text) = &self.value.kind else {
+            return Err(self.wrong_type("a whole number"));
+        };
+        text.parse()
+            .map_err(|_| self.problem(format!("`{text}` is not a whole number, or is too big")))
+    }
+
+    /// The elements of a list.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn list(&self) -> Result<Vec<Self>, Problem> {
+        match &self.value.kind {
+            Kind::List(values) => Ok(self.elements(values)),
+            _ => Err(self.wrong_type("a list")),
+        }
+    }
+
+    fn elements(&self, values: &'a [Value]) -> Vec<Self> {
+        let element = |(index, value)| self.inside(format!("{}[{index}]", self.path), value);
+        values.iter().enumerate().map(element).collect()
+    }
+
+    /// The elements of a list, or the value itself if it is no list.
+    #[must_use]
+    pub fn one_or_list(&self) -> Vec<Self> {
+        match &self.value.kind {
+            Kind::List(values) => self.elements(values),
+            _ => vec![self.clone()],
+        }
+    }
+
+    /// A string, or a list of strings.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn string_or_list(&self) -> Result<Vec<&'a str>, Problem> {
+        match &self.value.kind {
+            Kind::String(text) => Ok(vec![text]),
+            Kind::List(_) => self.strings(),
+            _ => Err(self.wrong_type("a string or a list of strings")),
+        }
+    }
+
+    /// A list of strings.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn strings(&self) -> Result<Vec<&'a str>, Problem> {
+        self.list()?.iter().map(Self::string).collect()
+    }
+
+    /// The entries of a map whose names are the user's own, in order.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn entries(&self) -> Result<Vec<NamedItem<'a>>, Problem> {
+        let Kind::Map(entries) = &self.value.kind else {
+            return Err(self.wrong_type("a map"));
+        };
+        let named = |entry: &'a Entry| {
+            let item = self.inside(self.under(&entry.key), &entry.value);
+            NamedItem {
+                name: &entry.key,
+                name_place: item.place_of(entry.key_span),
+                item,
+            }
+        };
+        Ok(entries.iter().map(named).collect())
+    }
+
+    /// The fields of a map. `what` says for errors what has these fields: `a task`.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn fields(&self, what: &str) -> Result<Fields<'a>, Problem> {
+        let Kind::Map(entries) = &self.value.kind else {
+            return Err(self.wrong_type(&format!("a map with the fields of {what}")));
+        };
+        Ok(Fields {
+            item: self.clone(),
+            what: what.to_owned(),
+            entries: entries.iter().map(|entry| (entry, false)).collect(),
+            known: Vec::new(),
+        })
+    }
+
+    /// One of several words.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn word<T: Copy>(&self, what: &str, words: &[(&'static str, T)]) -> Result<T, Problem> {
+        let text = self.string()?;
+        match words.iter().find(|(word, _)| *word == text) {
+            Some((_, value)) => Ok(*value),
+            None => {
+                let mut problem = self.problem(format!("`{text}` is no {what}"));
+                problem.help = suggest(text, words.iter().map(|(word, _)| *word));
+                Err(problem)
+            }
+        }
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// The map itself.
+    #[must_use]
+    pub fn item(&self) -> &Item<'a> {
+        &self.item
+    }
+
+    /// The value of a field, if it is there.
+    pub fn take(&mut self, name: &'static str) -> Option<Item<'a>> {
+        if !self.known.contains(&name) {
+            self.known.push(name);
+        }
+        let (entry, is_taken) = self
+            .entries
+            .iter_mut()
+            .find(|(entry, _)| entry.key == name)?;
+        *is_taken = true;
+        let entry: &'a Entry = entry;
+        Some(self.item.inside(self.item.under(name), &entry.value))
+    }
+
+    /// The value of a field that has several names, if it is there by one of them.
+    ///
+    /// # Errors
+    /// When it is there by two.
+    pub fn take_any(&mut self, names: &[&'static str]) -> Result<Option<Item<'a>>, Problem> {
+        let mut found: Option<(&'static str, Item<'a>)> = None;
+        for name in names.iter().copied() {
+            let Some(item) = self.take(name) else {
+                continue;
+            };
+            if let Some((first, earlier)) = &found {
+                return Err(item
+                    .problem(format!("`{name}` and `{first}` are one field, given twice"))
+                    .also(format!("`{first}`"), earlier.place()));
+            }
+            found = Some((name, item));
+        }
+        Ok(found.map(|(_, item)| item))
+    }
+
+    /// The value of a field that must be there.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn required(&mut self, name: &'static str) -> Result<Item<'a>, Problem> {
+        match self.take(name) {
+            Some(item) => Ok(item),
+            None => Err(self.missing(name)),
+        }
+    }
+
+    /// The value of a field that must be there by one of several names.
+    ///
+    /// # Errors
+    /// When it is not, or by two of them.
+    pub fn required_any(&mut self, names: &[&'static str]) -> Result<Item<'a>, Problem> {
+        match self.take_any(names)? {
+            Some(item) => Ok(item),
+            None => Err(self.missing(names.first().copied().unwrap_or_default())),
+        }
+    }
+
+    fn missing(&self, name: &str) -> Problem {
+        let place = self.start();
+        let problem = place.problem(format!("{} has no `{name}`, which it needs", self.what));
+        // A name that is nearly it is what was meant.
+        let untaken = self.entries.iter().filter(|(_, is_taken)| !is_taken);
+        match crate::nearest(name, untaken.map(|(entry, _)| entry.key.as_str())) {
+            Some(near) => problem.help(format!("there is `{near}`: should it be `{name}`?")),
+            None => problem,
+        }
+    }
+
+    /// The place of the map's first name: the map itself may be long.
+    fn start(&self) -> Place {
+        match self.entries.first() {
+            Some((entry, _)) => self.item.place_of(Span {
+                start: self.item.value.span.start.min(entry.key_span.start),
+                end: entry.key_span.end,
+            }),
+            None => self.item.place(),
+        }
+    }
+
+    /// Something is wrong with the map as a whole.
+    #[must_use]
+    pub fn problem(&self, message: impl Into<String>) -> Problem {
+        self.start().problem(message)
+    }
+
+    /// The fields that were asked for so far.
+    #[must_use]
+    pub fn known(&self) -> &[&'static str] {
+        &self.known
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// When there is a field that was not asked for.
+    pub fn finish(self) -> Result<(), Problem> {
+        let Some((entry, _)) = self.entries.iter().find(|(_, is_taken)| !is_taken) else {
+            return Ok(());
+        };
+        let place = Place {
+            path: self.item.under(&entry.key),
+            ..self.item.place_of(entry.key_span)
+        };
+        let mut problem = place.problem(format!("{} has no field `{}`", self.what, entry.key));
+        problem.help = suggest(&entry.key, self.known.iter().copied());
+        Err(problem)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::document::Document;
+
+    fn document(text: &str) -> Document {
+        Document::parse_yaml("p.yaml", text).expect(text)
+    }
+
+    #[test]
+    fn paths_lead_to_values() {
+        let document = document("tasks:\n  app:\n    run: [a, b, 3]\n");
+        let mut top = document.top().fields("a pipeline").expect("a map");
+        let tasks = top.required("tasks").expect("it is there");
+        let app = tasks.entries().expect("a map").remove(0);
+        assert_eq!(app.name, "app");
+        assert_eq!(app.name_place.to_string(), "p.yaml:2:3");
+        let mut app = app.item.fields("a task").expect("a map");
+        let run = app.required("run").expect("it is there");
+        let problem = run.strings().expect_err("3 is no string");
+        assert_eq!(problem.place.path, "tasks.app.run[2]");
+        assert_eq!(
+            problem.to_string(),
+            "p.yaml:3:17: `tasks.app.run[2]` must be a string, but it is a number"
+        );
+        assert_eq!(problem.help.as_deref(), Some("write \"3\""));
+        assert_eq!(problem.place.origin().first_line, 3);
+    }
+
+    #[test]
+    fn fields_that_are_missing_or_not_known_are_told() {
+        let document = document("nmae: x\nother: y\n");
+        let mut fields = document.top().fields("a task").expect("a map");
+        let problem = fields.required("name").expect_err("it is not there");
+        assert_eq!(
+            problem.to_string(),
+            "p.yaml:1:1: a task has no `name`, which it needs"
+        );
+        assert_eq!(
+            problem.help.as_deref(),
+            Some("there is `nmae`: should it be `name`?")
+        );
+        assert!(fields.take("other").is_some());
+        let problem = fields.finish().expect_err("nmae is not known");
+        assert_eq!(
+            problem.to_string(),
+            "p.yaml:1:1: a task has no field `nmae`"
+        );
+        assert_eq!(problem.help.as_deref(), Some("did you mean `name`?"));
+    }
+
+    #[test]
+    fn one_field_by_two_names_is_told_with_both_places() {
+        let document = document("a: 1\nb: 2\n");
+        let mut fields = document.top().fields("a task").expect("a map");
+        let problem = fields.take_any(&["a", "b"]).expect_err("both are there");
+        assert_eq!(problem.also[0].1.to_string(), "p.yaml:1:4");
+        let mut fields = document.top().fields("a task").expect("a map");
+        let found = fields.required_any(&["c", "b"]).expect("b is there");
+        assert_eq!(found.u64(), Ok(2));
+    }
+
+    #[test]
+    fn values_are_read_by_their_type() {
+        let document = document("[0o755, 0x1f, -3, 1.5, 99999999999999999999, true, ~, word, '']");
+        let list = document.top().list().expect("a list");
+        assert_eq!(list[0].u64(), Ok(0o755));
+        assert_eq!(list[1].u64(), Ok(31));
+        assert!(list[2].u64().is_err());
+        assert_eq!(list[2].i64(), Ok(-3));
+        assert!(list[3].u64().is_err() && list[3].i64().is_err());
+        assert!(list[4].u64().is_err());
+        assert_eq!(list[3].text().as_deref(), Ok("1.5"));
+        assert_eq!(list[5].boolean(), Ok(true));
+        assert_eq!(list[5].text().as_deref(), Ok("true"));
+        assert!(list[6].text().is_err() && list[6].list().is_err() && list[6].entries().is_err());
+        assert_eq!(list[7].string_or_list(), Ok(vec!["word"]));
+        assert_eq!(list[7].one_or_list().len(), 1);
+        assert!(list[8].non_empty().is_err());
+        let words = [("world", 1), ("other", 2)];
+        let problem = list[7].word("thing", &words).expect_err("no such word");
+        assert_eq!(problem.message, "`word` is no thing");
+        assert_eq!(problem.help.as_deref(), Some("did you mean `world`?"));
+    }
+}

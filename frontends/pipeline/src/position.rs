@@ -1,0 +1,88 @@
+//! Places in a text: marks, spans, and the table that makes lines and columns of offsets.
+
+/// A place between two characters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Mark {
+    /// The line, from 1.
+    pub line: u32,
+    /// The character in the line, from 1.
+    pub column: u32,
+    /// How many bytes of the text stand before it.
+    pub offset: usize,
+}
+
+/// From one mark up to another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span {
+    /// Where it starts.
+    pub start: Mark,
+    /// Where it ends.
+    pub end: Mark,
+}
+
+/// A text with the offsets of its lines.
+#[derive(Debug)]
+pub struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    /// The lines of a text.
+    pub fn of(text: &'a str) -> Self {
+        let after = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let starts = std::iter::once(0).chain(after.map(|(at, _)| at + 1));
+        Self {
+            text,
+            starts: starts.collect(),
+        }
+    }
+
+    /// The mark at an offset; at the nearest character before it, if it is in the middle of one.
+    pub fn mark(&self, offset: usize) -> Mark {
+        let offset = (0..=offset.min(self.text.len()))
+            .rev()
+            .find(|at| self.text.is_char_boundary(*at))
+            .unwrap_or_default();
+        let line = self
+            .starts
+            .partition_point(|start| *start <= offset)
+            .saturating_sub(1);
+        let start = self.starts.get(line).copied().unwrap_or_default();
+        let column = self.text.get(start..offset).unwrap_or_default();
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Mark {
+            line: number(line + 1),
+            column: number(column.chars().count() + 1),
+            offset,
+        }
+    }
+
+    /// The span between two offsets.
+    pub fn span(&self, start: usize, end: usize) -> Span {
+        let start = self.mark(start);
+        let end = self.mark(end.max(start.offset));
+        Span { start, end }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns_count_characters_from_one() {
+        let lines = Lines::of("ab\n\u{e4}b\n");
+        let at = |offset| {
+            let mark = lines.mark(offset);
+            (mark.line, mark.column, mark.offset)
+        };
+        assert_eq!(at(0), (1, 1, 0));
+        assert_eq!(at(2), (1, 3, 2));
+        assert_eq!(at(3), (2, 1, 3));
+        assert_eq!(at(4), (2, 1, 3), "in the middle of a character");
+        assert_eq!(at(5), (2, 2, 5));
+        assert_eq!(at(7), (3, 1, 7));
+        assert_eq!(at(99), (3, 1, 7));
+    }
+}
