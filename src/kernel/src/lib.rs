@@ -6,6 +6,7 @@
 
 pub mod beneath;
 pub mod btrfs;
+pub mod confine;
 pub mod direct;
 pub mod entry;
 pub mod loopdev;

@@ -49,6 +49,15 @@ impl From<DetachedMount> for OwnedFd {
 impl DetachedMount {
     /// An empty file system in memory that only root can enter.
     pub fn tmpfs() -> io::Result<Self> {
+        Self::tmpfs_with(0o700, None)
+    }
+
+    /// An empty file system in memory whose root has this mode, and that holds no more bytes than `size`.
+    pub fn tmpfs_with(mode: u32, size: Option<u64>) -> io::Result<Self> {
+        let mode = CString::new(format!("{mode:o}"))?;
+        let size = size
+            .map(|size| CString::new(size.to_string()))
+            .transpose()?;
         // SAFETY: fsopen(2) reads the NUL-terminated name.
         let context = unsafe {
             owned(libc::syscall(
@@ -72,7 +81,10 @@ impl DetachedMount {
                 };
                 nix::errno::Errno::result(result)
             };
-        configure(FSCONFIG_SET_STRING, c"mode".as_ptr(), c"0700".as_ptr())?;
+        configure(FSCONFIG_SET_STRING, c"mode".as_ptr(), mode.as_ptr())?;
+        if let Some(size) = &size {
+            configure(FSCONFIG_SET_STRING, c"size".as_ptr(), size.as_ptr())?;
+        }
         configure(FSCONFIG_CMD_CREATE, std::ptr::null(), std::ptr::null())?;
         // SAFETY: fsmount(2) takes no pointers.
         let root = unsafe {
@@ -100,6 +112,34 @@ impl DetachedMount {
             ))
         }?;
         Ok(Self { root })
+    }
+
+    /// Whoever uses the mount can open no device, and, where it is read-only, change nothing.
+    pub fn restrict(&self, read_only: bool) -> io::Result<()> {
+        let restricted = libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID;
+        let attributes = libc::mount_attr {
+            attr_set: if read_only {
+                restricted | libc::MOUNT_ATTR_RDONLY
+            } else {
+                restricted
+            },
+            attr_clr: 0,
+            propagation: 0,
+            userns_fd: 0,
+        };
+        // SAFETY: mount_setattr(2) reads the empty path and the structure, whose size it is told.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_mount_setattr,
+                self.root.as_raw_fd(),
+                c"".as_ptr(),
+                libc::AT_EMPTY_PATH,
+                &raw const attributes,
+                size_of::<libc::mount_attr>(),
+            )
+        };
+        nix::errno::Errno::result(result)?;
+        Ok(())
     }
 }
 
@@ -145,7 +185,7 @@ impl Surroundings {
     }
 }
 
-fn move_mount(mount: RawFd, target: &CStr) -> io::Result<()> {
+pub(crate) fn move_mount(mount: RawFd, target: &CStr) -> io::Result<()> {
     // SAFETY: move_mount(2) reads the two NUL-terminated paths.
     let result = unsafe {
         libc::syscall(
