@@ -24,7 +24,7 @@ pub fn export(builder: &mut Builder, state: &State, options: &Options) -> Result
         )?;
         layers.push(ExportLayer {
             changeset,
-            history: layer.history,
+            history: Some(layer.history),
         });
     }
     let mut config = state.image.clone();

@@ -1,6 +1,6 @@
 //! RUN: the argument vector, what here-documents do to it, and the mounts of the process.
 
-use stromatekt_graph::run::{Mount, MountSource, Network, Run, Security};
+use stromatekt_graph::run::{Executor, Mount, MountSource, Network, Run, Security};
 use stromatekt_graph::{Node, NodeId, Op};
 
 use crate::copy::{Document, Marks};
@@ -120,6 +120,8 @@ pub fn run(
         op: Op::Run(Box::new(Run {
             root: state.tree,
             args,
+            shown: None,
+            executor: Executor::default(),
             env: environment.to_vec(),
             proxy_env: build_args::proxy_environment(&options.build_args),
             cwd: paths::clean(state.working_dir()),

@@ -4,13 +4,14 @@ use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use stromatekt_oci::config::ImageConfig;
 use stromatekt_oci::digest::Digest;
 use stromatekt_oci::platform::Platform;
 use stromatekt_oci::reference::ImageReference;
 
+pub use crate::export::{Export, ExportLayer, Object, Objects, TreeFile, Written};
 use crate::file::FileAction;
 use crate::graph::NodeId;
+pub use crate::layers::{Diff, Expect, Expected, Layer, Stack, StackLayer};
 pub use crate::run::Run;
 
 /// The type of the value that a node yields.
@@ -57,8 +58,18 @@ pub enum Op {
     File(File),
     /// The difference of two trees.
     Diff(Diff),
+    /// A layer of an image.
+    Layer(Layer),
+    /// Changesets applied one after another.
+    Stack(Stack),
+    /// A tree that must have a certain content.
+    Expect(Expect),
+    /// A description of layers, written into a tree for a later step.
+    Objects(Box<Objects>),
     /// An image made of a base's layers and changesets.
     Export(Box<Export>),
+    /// An image whose manifest a step wrote.
+    Written(Box<Written>),
 }
 
 /// The tree of an image; its config was resolved before the graph was made.
@@ -150,37 +161,6 @@ pub struct File {
     pub actions: Vec<FileAction>,
 }
 
-/// The difference of two trees, the second of which came from the first.
-#[derive(Clone, Debug, Serialize)]
-pub struct Diff {
-    /// The tree before; the empty tree where absent.
-    pub lower: Option<NodeId>,
-    /// The tree after.
-    pub upper: NodeId,
-}
-
-/// An image: the layers of a base, then changesets, and a config.
-#[derive(Clone, Debug, Serialize)]
-pub struct Export {
-    /// An [`Op::Image`] whose layers come first, as they are; none for an image from scratch.
-    pub base: Option<NodeId>,
-    /// Layers on top, in order.
-    pub layers: Vec<ExportLayer>,
-    /// The whole config but `rootfs.diff_ids`, which the engine writes. `history` is complete.
-    pub config: ImageConfig,
-    /// The tree after the last layer, for outputs that are a tree.
-    pub tree: NodeId,
-}
-
-/// A layer of an export.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct ExportLayer {
-    /// An [`Op::Diff`].
-    pub changeset: NodeId,
-    /// Which entry of the config's history it belongs to: the engine sets the entry's time to the layer's.
-    pub history: usize,
-}
-
 impl Op {
     /// What the operation yields.
     pub fn output(&self) -> ValueKind {
@@ -190,10 +170,13 @@ impl Op {
             | Self::Git(_)
             | Self::Scratch(_)
             | Self::Run(_)
-            | Self::File(_) => ValueKind::Tree,
+            | Self::File(_)
+            | Self::Stack(_)
+            | Self::Expect(_)
+            | Self::Objects(_) => ValueKind::Tree,
             Self::Http(_) => ValueKind::Blob,
-            Self::Diff(_) => ValueKind::Changeset,
-            Self::Export(_) => ValueKind::Image,
+            Self::Diff(_) | Self::Layer(_) => ValueKind::Changeset,
+            Self::Export(_) | Self::Written(_) => ValueKind::Image,
         }
     }
 
@@ -222,21 +205,13 @@ impl Op {
                     action.visit_inputs(visit);
                 }
             }
-            Self::Diff(diff) => {
-                if let Some(lower) = &mut diff.lower {
-                    visit(lower, ValueKind::Tree);
-                }
-                visit(&mut diff.upper, ValueKind::Tree);
-            }
-            Self::Export(export) => {
-                if let Some(base) = &mut export.base {
-                    visit(base, ValueKind::Tree);
-                }
-                for layer in &mut export.layers {
-                    visit(&mut layer.changeset, ValueKind::Changeset);
-                }
-                visit(&mut export.tree, ValueKind::Tree);
-            }
+            Self::Diff(diff) => diff.visit_inputs(visit),
+            Self::Layer(layer) => visit(&mut layer.image, ValueKind::Tree),
+            Self::Stack(stack) => stack.visit_inputs(visit),
+            Self::Expect(expect) => expect.visit_inputs(visit),
+            Self::Objects(objects) => objects.visit_inputs(visit),
+            Self::Export(export) => export.visit_inputs(visit),
+            Self::Written(written) => written.visit_inputs(visit),
         }
     }
 }

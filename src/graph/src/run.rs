@@ -15,6 +15,12 @@ pub struct Run {
     pub root: NodeId,
     /// The whole argument vector, the shell included.
     pub args: Vec<String>,
+    /// The command as the user wrote it, for errors, where `args` is but a part of it.
+    #[serde(skip)]
+    pub shown: Option<String>,
+    /// What runs the process.
+    #[serde(skip_serializing_if = "Executor::is_default")]
+    pub executor: Executor,
     /// The environment as the image's config and build args define it, later entries winning. `PATH`
     /// gets docker's default where absent; `HOME` is set from the user's passwd entry where absent.
     pub env: Vec<(String, String)>,
@@ -39,6 +45,23 @@ pub struct Run {
     /// What bounds it.
     #[serde(flatten)]
     pub limits: Limits,
+}
+
+/// What runs a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Executor {
+    /// An OCI runtime: a container with the tree as its root.
+    #[default]
+    Runc,
+    /// A WebAssembly runtime: the first argument is the path of a WASI module in the tree, which sees the tree as its `/`.
+    Wasi,
+}
+
+impl Executor {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The network of a process.

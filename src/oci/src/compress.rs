@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::gzip::ParallelGzip;
 
 /// How a stream is compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Compression {
     /// Not at all.
     #[default]

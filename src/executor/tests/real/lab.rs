@@ -10,7 +10,7 @@ use stromatekt_executor::{
     Config, Executor, Outcome, Request, ResolvedMount, Result, Secrets, SshAgents, Stream,
 };
 use stromatekt_graph::limits::Limits;
-use stromatekt_graph::run::{Mount, MountSource, Network, Run, Security};
+use stromatekt_graph::run::{Executor, Mount, MountSource, Network, Run, Security};
 use stromatekt_graph::{Graph, Node, NodeId, Op};
 use tokio_util::sync::CancellationToken;
 
@@ -179,6 +179,8 @@ pub fn exec(args: &[&str]) -> Step {
         run: Run {
             root: node(),
             args: args.iter().map(|&arg| arg.to_owned()).collect(),
+            shown: None,
+            executor: Executor::default(),
             env: Vec::new(),
             proxy_env: Vec::new(),
             cwd: "/".to_owned(),
