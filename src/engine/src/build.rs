@@ -1,6 +1,6 @@
 //! One build: each node that the export needs is a task, which waits for its inputs and then does its work.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -11,16 +11,17 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::changesets::Changeset;
 use crate::contexts::ContextTree;
 use crate::engine::Parts;
 use crate::error::{Error, Result};
 use crate::events::{Events, Outcome, Vertex};
 use crate::export::Made;
 use crate::images::{BaseImage, empty_tree};
-use crate::layers::LayerVariants;
 use crate::remote::Download;
 use crate::request::{BuildRequest, Built};
 use crate::snapshots::Tree;
+use crate::written::WrittenImages;
 
 /// The life of a node: it moves forward only.
 #[derive(Clone, Debug)]
@@ -46,10 +47,12 @@ pub(crate) enum Value {
     Context(Arc<ContextTree>),
     /// A file that was fetched.
     Download(Arc<Download>),
-    /// The layer between two trees.
-    Layer(Arc<LayerVariants>),
+    /// What turns a tree into another.
+    Changeset(Arc<Changeset>),
     /// The image of a platform.
     Made(Arc<Made>),
+    /// Images whose manifests steps wrote.
+    Written(Arc<WrittenImages>),
 }
 
 /// A build under way, shared by its tasks.
@@ -79,10 +82,11 @@ impl Build {
         request: BuildRequest,
         events: Events,
         cancel: CancellationToken,
-    ) -> Result<Built, Arc<Error>> {
+    ) -> Result<Vec<Built>, Arc<Error>> {
         crate::write::check(&request).map_err(Arc::new)?;
         let count = request.graph.nodes().len();
-        let exports: Vec<NodeId> = request.exports.iter().map(|export| export.node).collect();
+        let exports = request.images.iter().flat_map(|image| &image.exports);
+        let exports: Vec<NodeId> = exports.map(|export| export.node).collect();
         let needed = request.graph.needed(&exports);
         let build = Arc::new(Self {
             parts,
@@ -103,44 +107,51 @@ impl Build {
             let build = Arc::clone(&build);
             tasks.spawn(async move { build.live(id).await });
         }
-        let delivery = {
+        let mut deliveries = JoinSet::new();
+        for index in 0..build.request.images.len() {
             let build = Arc::clone(&build);
-            tokio::spawn(async move {
-                let built = build.deliver().await;
-                built.map_err(|error| {
-                    let export = build.request.exports.first();
-                    match (error, export) {
-                        (Error::Shared(error), _) => error,
-                        (error, Some(export)) => build.record(export.node, error),
-                        (error, None) => Arc::new(error),
-                    }
-                })
-            })
-        };
+            deliveries.spawn(async move { (index, build.deliver_or_record(index).await) });
+        }
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
                 build.cancel.cancel();
                 if let Ok(panic) = error.try_into_panic() {
                     tasks.shutdown().await;
-                    delivery.abort();
+                    deliveries.shutdown().await;
                     std::panic::resume_unwind(panic);
                 }
             }
         }
-        let delivered = match delivery.await {
-            Ok(delivered) => delivered,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(Arc::new(Error::Canceled)),
-            },
-        };
+        let mut delivered = BTreeMap::new();
+        while let Some(ended) = deliveries.join_next().await {
+            match ended {
+                Ok((index, built)) => drop(delivered.insert(index, built)),
+                Err(error) => {
+                    if let Ok(panic) = error.try_into_panic() {
+                        deliveries.shutdown().await;
+                        std::panic::resume_unwind(panic);
+                    }
+                }
+            }
+        }
         for &id in &needed {
             build.finish_unused_image(id);
         }
         match build.first_error.get() {
             Some(error) => Err(Arc::clone(error)),
-            None => delivered,
+            None => delivered.into_values().collect(),
         }
+    }
+
+    /// Writes an image to its outputs, once it is made.
+    async fn deliver_or_record(self: &Arc<Self>, index: usize) -> Result<Built, Arc<Error>> {
+        let image = &self.request.images[index];
+        let delivered = self.deliver(image).await;
+        delivered.map_err(|error| match (error, image.exports.first()) {
+            (Error::Shared(error), _) => error,
+            (error, Some(export)) => self.record(export.node, error),
+            (error, None) => Arc::new(error),
+        })
     }
 
     /// The graph of this build.
@@ -172,7 +183,9 @@ impl Build {
             Value::Tree(tree) => Ok(tree.id),
             Value::Image(image, _) => Ok(image.tree_id()),
             Value::Context(context) => self.context_id(context, "").await,
-            Value::Download(_) | Value::Layer(_) | Value::Made(_) => Err(wrong_kind()),
+            Value::Download(_) | Value::Changeset(_) | Value::Made(_) | Value::Written(_) => {
+                Err(wrong_kind())
+            }
         }
     }
 
@@ -183,7 +196,9 @@ impl Build {
             Value::Tree(tree) => Ok(Some(tree.clone())),
             Value::Image(image, id) => self.image_tree(image, *id).await,
             Value::Context(context) => self.context_tree(context, "").await.map(Some),
-            Value::Download(_) | Value::Layer(_) | Value::Made(_) => Err(wrong_kind()),
+            Value::Download(_) | Value::Changeset(_) | Value::Made(_) | Value::Written(_) => {
+                Err(wrong_kind())
+            }
         }
     }
 
@@ -265,7 +280,21 @@ impl Build {
             Op::Scratch(_) => Ok(Value::Empty),
             Op::Run(run) => self.run_step(id, run).await.map(Value::Tree),
             Op::File(file) => self.file_step(id, file).await.map(Value::Tree),
-            Op::Diff(diff) => self.layer(diff).await.map(Value::Layer),
+            Op::Diff(diff) => {
+                let changeset = self.changeset(diff).await;
+                changeset.map(|changeset| Value::Changeset(Arc::new(changeset)))
+            }
+            Op::Layer(layer) => {
+                let changeset = self.image_layer(layer).await;
+                changeset.map(|changeset| Value::Changeset(Arc::new(changeset)))
+            }
+            Op::Stack(stack) => self.stack_step(id, stack).await,
+            Op::Expect(expect) => self.expect_step(id, expect).await,
+            Op::Objects(objects) => self.objects_step(id, objects).await.map(Value::Tree),
+            Op::Written(written) => {
+                let images = self.written(id, written).await;
+                images.map(|images| Value::Written(Arc::new(images)))
+            }
             Op::Export(export) => self
                 .made(export)
                 .await
@@ -274,7 +303,7 @@ impl Build {
     }
 
     /// Keeps the first failure, which stops the others.
-    fn record(&self, id: NodeId, error: Error) -> Arc<Error> {
+    pub fn record(&self, id: NodeId, error: Error) -> Arc<Error> {
         let error = match error {
             Error::Shared(error) => return error,
             error if self.cancel.is_cancelled() && error.is_canceled() => Arc::new(error),

@@ -148,6 +148,12 @@ pub(crate) fn content_digest(
     })
 }
 
+/// The digest of all that is in a tree but its times.
+pub(crate) fn content_of(root: &Root) -> Result<Digest> {
+    let source = crate::file_step::tree_source(root);
+    Ok(stromatekt_files::tree_digest(&source, ".", &Forgotten)?)
+}
+
 /// A copy that changes nothing and keeps the place.
 fn as_it_is(path: &str) -> Copy {
     Copy {

@@ -11,12 +11,13 @@ use stromatekt_store::{ImageRecord, ListedImage, Listing, TreeId};
 
 use crate::annotations::AnnotationPlace;
 use crate::build::{Build, Value, wrong_kind};
+use crate::changesets::PackedLayer;
 use crate::error::{Error, Result};
 use crate::events::{Outcome, Vertex};
 use crate::export::{Form, Made};
 use crate::images::chain_ids;
 use crate::limits::blocking;
-use crate::request::{Built, ImageOptions, Output, PlatformExport, TreeOptions};
+use crate::request::{Built, ImageOptions, ImageRequest, Output, PlatformExport, TreeOptions};
 use crate::snapshots::Tree;
 use crate::write;
 
@@ -27,31 +28,46 @@ struct Recorded<'a> {
     record: ImageRecord,
 }
 
+/// An image of a build on its way to its outputs.
+pub(crate) struct Delivery<'a> {
+    pub build: &'a Arc<Build>,
+    pub request: &'a ImageRequest,
+    pub vertex: Vertex,
+}
+
 impl Build {
-    /// Waits for all images, and writes them to all outputs.
-    pub async fn deliver(self: &Arc<Self>) -> Result<Built> {
+    /// Waits for an image of all its platforms, and writes it to all its outputs.
+    pub async fn deliver(self: &Arc<Self>, request: &ImageRequest) -> Result<Built> {
         let mut all = Vec::new();
-        for export in &self.request.exports {
+        let mut written = None;
+        for export in &request.exports {
             match self.wait(export.node).await? {
                 Value::Made(made) => all.push((export, made)),
+                Value::Written(images) if request.exports.len() == 1 => written = Some(images),
                 _ => return Err(wrong_kind()),
             }
         }
-        let Some((first, _)) = all.first() else {
+        let Some(first) = request.exports.first() else {
             return Err(wrong_kind());
         };
         let id = first.node;
         self.start(id);
-        let result = self.write(&all, &self.vertex(id).clone()).await;
+        let delivery = Delivery {
+            build: self,
+            request,
+            vertex: self.vertex(id).clone(),
+        };
+        let result = match written {
+            Some(images) => delivery.write_as_it_is(&images).await,
+            None => delivery.write(&all).await,
+        };
         self.complete(id, &result, Outcome::Done);
         result
     }
+}
 
-    async fn write(
-        self: &Arc<Self>,
-        all: &[(&PlatformExport, Arc<Made>)],
-        vertex: &Vertex,
-    ) -> Result<Built> {
+impl Delivery<'_> {
+    async fn write(&self, all: &[(&PlatformExport, Arc<Made>)]) -> Result<Built> {
         let outputs = &self.request.outputs;
         if outputs
             .iter()
@@ -60,23 +76,35 @@ impl Build {
             // The layers that came with a base must be at hand as blobs.
             for base in all.iter().filter_map(|(_, made)| made.base.as_ref()) {
                 for layer in &base.layers {
-                    self.parts
-                        .keep_blob(base, layer, vertex, &self.cancel)
+                    self.build
+                        .parts
+                        .keep_blob(base, layer, &self.vertex, &self.build.cancel)
                         .await?;
                 }
-                self.parts.remember(base, vertex, &self.cancel).await?;
+                self.build
+                    .parts
+                    .remember(base, &self.vertex, &self.build.cancel)
+                    .await?;
+            }
+            for (_, layer) in all.iter().flat_map(|(_, made)| &made.layers) {
+                if let PackedLayer::Old(old) = layer {
+                    let (parts, cancel) = (&self.build.parts, &self.build.cancel);
+                    parts
+                        .keep_blob(&old.image, old.layer(), &self.vertex, cancel)
+                        .await?;
+                }
             }
         }
         let mut built: Option<Built> = None;
         for output in outputs {
-            if self.cancel.is_cancelled() {
+            if self.build.cancel.is_cancelled() {
                 return Err(Error::Canceled);
             }
             let Some(options) = output.image_options() else {
-                self.write_tree(all, output, vertex).await?;
+                self.write_tree(all, output).await?;
                 continue;
             };
-            let new = self.write_image(all, output, options, vertex).await?;
+            let new = self.write_image(all, output, options).await?;
             built = Some(match built {
                 None => new,
                 Some(first) => Built {
@@ -149,71 +177,76 @@ impl Build {
         }
     }
 
-    fn names(&self) -> Vec<String> {
+    /// The names of the request.
+    pub fn names(&self) -> Vec<String> {
         let names = self.request.names.iter();
         names.map(ToString::to_string).collect()
     }
 
     async fn write_image(
-        self: &Arc<Self>,
+        &self,
         all: &[(&PlatformExport, Arc<Made>)],
         output: &Output,
         options: &ImageOptions,
-        vertex: &Vertex,
     ) -> Result<Built> {
         let images = self.recorded(all, options)?;
         let mut built = self.unwritten(&images, options);
         if let Output::Store(_) = output {
-            self.keep(&images, options, vertex)?;
+            self.keep(&images, options)?;
             return Ok(built);
         }
-        let exported = self.exported(&images, options, vertex).await?;
+        let exported = self.exported(&images, options).await?;
         let descriptor = exported.descriptor();
         if built.config.is_none() {
             built.id = descriptor.digest;
         }
         built.descriptor = Some(descriptor);
+        if let Some(names) = self.send(exported, output).await? {
+            built.names = names;
+        }
+        Ok(built)
+    }
+
+    /// Writes what is complete to where an output says; with the names that it has there, where they are not those of the request.
+    pub async fn send(&self, exported: Exported, output: &Output) -> Result<Option<Vec<String>>> {
         match output {
             Output::OciLayout {
                 destination, tar, ..
             } => {
                 let (destination, tar) = (destination.clone(), *tar);
-                let status = vertex.status("writing the OCI layout");
+                let status = self.vertex.status("writing the OCI layout");
                 blocking(move || write::oci_layout(&[exported], &destination, tar)).await?;
                 status.done(0);
             }
             Output::DockerArchive { destination, .. } => {
                 let destination = destination.clone();
-                let status = vertex.status("writing the archive");
+                let status = self.vertex.status("writing the archive");
                 blocking(move || write::docker_archive(&[exported], &destination)).await?;
                 status.done(0);
             }
             Output::Registry { by_digest, .. } => {
+                let digest = exported.descriptor().digest;
+                let (parts, cancel) = (&self.build.parts, &self.build.cancel);
+                parts
+                    .push(&exported, *by_digest, &self.vertex, cancel)
+                    .await?;
                 if *by_digest {
-                    let name = |name: &ImageReference| {
-                        format!("{}@{}", name.name(), exported.descriptor().digest)
-                    };
-                    built.names = self.request.names.iter().map(name).collect();
+                    let names = self.request.names.iter();
+                    let names = names.map(|name| format!("{}@{digest}", name.name()));
+                    return Ok(Some(names.collect()));
                 }
-                let pushed = self.parts.push(&exported, *by_digest, vertex, &self.cancel);
-                pushed.await?;
             }
             Output::Store(_) | Output::Tar { .. } | Output::Local { .. } => {}
         }
-        Ok(built)
+        Ok(None)
     }
 
     /// The images with a blob for each layer, and the index of them where there is one.
-    async fn exported(
-        self: &Arc<Self>,
-        images: &[Recorded<'_>],
-        options: &ImageOptions,
-        vertex: &Vertex,
-    ) -> Result<Exported> {
-        let status = vertex.status("exporting layers");
+    async fn exported(&self, images: &[Recorded<'_>], options: &ImageOptions) -> Result<Exported> {
+        let status = self.vertex.status("exporting layers");
         let listing = self.listing(images, options);
         let records: Vec<ImageRecord> = images.iter().map(|image| image.record.clone()).collect();
-        let (parts, cancel) = (Arc::clone(&self.parts), self.cancel.clone());
+        let (parts, cancel) = (Arc::clone(&self.build.parts), self.build.cancel.clone());
         let (compression, oci) = (options.compression, options.oci_media_types);
         let mut exported = blocking(move || {
             let mut images = Vec::new();
@@ -267,12 +300,12 @@ impl Build {
                 format!("exporting manifest {manifest}"),
                 format!("exporting config {config}"),
             ] {
-                vertex.status(told).done(0);
+                self.vertex.status(told).done(0);
             }
         }
         if let Document::Index(index) = &exported.document {
             let digest = Digest::of(&index.json);
-            vertex
+            self.vertex
                 .status(format!("exporting manifest list {digest}"))
                 .done(0);
         }
@@ -280,13 +313,13 @@ impl Build {
     }
 
     /// Puts the images into the store, under their names.
-    fn keep(&self, images: &[Recorded<'_>], options: &ImageOptions, vertex: &Vertex) -> Result<()> {
-        let store = &self.parts.store;
+    fn keep(&self, images: &[Recorded<'_>], options: &ImageOptions) -> Result<()> {
+        let store = &self.build.parts.store;
         let names = &self.request.names;
         let listing = self.listing(images, options);
         for image in images {
             let record = &image.record;
-            let status = vertex.status(format!("writing image {}", record.id()));
+            let status = self.vertex.status(format!("writing image {}", record.id()));
             // A build on top of this image finds its tree: there is nothing to unpack.
             if let Value::Tree(Tree { snapshot, .. }) = &image.made.tree
                 && let Some(chain_id) =
@@ -304,20 +337,19 @@ impl Build {
         }
         if listing.is_needed() {
             let id = store.add_listing(&listing, names)?;
-            vertex.status(format!("writing index {id}")).done(0);
+            self.vertex.status(format!("writing index {id}")).done(0);
         }
         for name in names {
-            vertex.status(format!("naming to {name}")).done(0);
+            self.vertex.status(format!("naming to {name}")).done(0);
         }
         Ok(())
     }
 
     /// Writes root filesystems: one as it is, several each into a directory of its own, or all into one.
     async fn write_tree(
-        self: &Arc<Self>,
+        &self,
         all: &[(&PlatformExport, Arc<Made>)],
         output: &Output,
-        vertex: &Vertex,
     ) -> Result<()> {
         let (Output::Tar { options, .. } | Output::Local { options, .. }) = output else {
             return Ok(());
@@ -329,16 +361,16 @@ impl Build {
         };
         let mut trees = Vec::new();
         for (export, made) in all {
-            let tree = self.tree(&made.tree).await?;
+            let tree = self.build.tree(&made.tree).await?;
             trees.push(write::PlatformTree {
-                root: self.parts.snapshots.root(tree.as_ref())?,
+                root: self.build.parts.snapshots.root(tree.as_ref())?,
                 name: is_split.then(|| export.platform.to_string().replace('/', "_")),
                 platform: export.platform.to_string(),
                 epoch: options.epoch.over(export.source_date_epoch),
             });
         }
         let output = output.clone();
-        let status = vertex.status(match &output {
+        let status = self.vertex.status(match &output {
             Output::Local { .. } => "copying files",
             _ => "writing the root filesystem",
         });

@@ -111,7 +111,7 @@ impl Engine {
         Ok(configs)
     }
 
-    /// Builds an image.
+    /// Builds images; tells of each what was made, in the order of the request.
     ///
     /// # Errors
     /// The first failure; by then everything else was stopped, and nothing of the build is left running or mounted.
@@ -120,7 +120,7 @@ impl Engine {
         request: BuildRequest,
         events: &Events,
         cancel: CancellationToken,
-    ) -> Result<Built, Arc<Error>> {
+    ) -> Result<Vec<Built>, Arc<Error>> {
         Build::run(Arc::clone(&self.parts), request, events.clone(), cancel).await
     }
 

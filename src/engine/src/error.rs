@@ -131,6 +131,28 @@ pub enum Error {
         /// What is wrong.
         source: serde_json::Error,
     },
+    /// Two changesets leave different things at one path, and nobody said which is to win.
+    #[error("{first} and {second} leave different things at {paths}")]
+    Conflict {
+        /// What the user knows the one by.
+        first: String,
+        /// What the user knows the other by.
+        second: String,
+        /// Where.
+        paths: String,
+    },
+    /// A digest that somebody wrote down is not that of what was made.
+    #[error("{what} has the digest {found}, not {expected} as expected")]
+    Unexpected {
+        /// What was looked at.
+        what: String,
+        /// The digest that was written down.
+        expected: Digest,
+        /// The digest that it has.
+        found: Digest,
+        /// In what it differs from what had the expected digest.
+        summary: String,
+    },
     /// What was asked for cannot be done.
     #[error("{what}")]
     Unsupported {
@@ -188,6 +210,12 @@ impl Error {
                  `docker run --privileged tonistiigi/binfmt --install all`; or run what can run here, in a stage `FROM --platform=$BUILDPLATFORM`"
                     .into(),
             ),
+            Self::Conflict { .. } => Some(
+                "say that their order is meant (the later one wins), or have one of them build on the other".into(),
+            ),
+            Self::Unexpected { summary, .. } => {
+                Some(format!("{summary}; if the new content is right, write its digest down instead"))
+            }
             Self::AmbiguousImage { .. } => Some("give more digits of the id".into()),
             Self::NoSuchImage { .. } => Some("`stromatekt image ls` lists the images".into()),
             Self::Store(error) => error.hint().map(str::to_owned),

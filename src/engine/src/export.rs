@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use futures_util::future::join_all;
 use stromatekt_graph::file::FileAction;
 use stromatekt_graph::op::{Export, File, ImageLocation};
 use stromatekt_graph::{NodeId, Op};
@@ -16,11 +17,11 @@ use stromatekt_store::{ImageRecord, LayerRecord};
 use tokio_util::sync::CancellationToken;
 
 use crate::build::{Build, Value, wrong_kind};
+use crate::changesets::PackedLayer;
 use crate::engine::Parts;
 use crate::error::{Error, Result};
 use crate::history;
 use crate::images::BaseImage;
-use crate::layers::LayerVariants;
 use crate::request::{ImageOptions, LayerCompression, PlatformExport};
 
 /// An image whose layers are made.
@@ -31,8 +32,8 @@ pub(crate) struct Made {
     /// The tree of all layers.
     pub tree: Value,
     config: ImageConfig,
-    /// The new layers, with their entries in the history.
-    layers: Vec<(usize, Arc<LayerVariants>)>,
+    /// The layers on top, with their entries in the history.
+    pub layers: Vec<(Option<usize>, PackedLayer)>,
     /// What the history says of each layer, those of the base among them, that has no entry of its own.
     descriptions: Vec<String>,
 }
@@ -48,14 +49,24 @@ impl Build {
             },
             None => None,
         };
-        let mut layers = Vec::new();
         let mut descriptions = self.base_descriptions(export, base.as_deref());
-        for layer in &export.layers {
-            descriptions.push(self.description(layer.changeset));
-            match self.wait(layer.changeset).await? {
-                Value::Layer(variants) => layers.push((layer.history, variants)),
-                _ => return Err(wrong_kind()),
-            }
+        descriptions.extend(
+            export
+                .layers
+                .iter()
+                .map(|layer| self.description(layer.changeset)),
+        );
+        // All at the same time; and to the end, whatever becomes of one.
+        let packed = join_all(
+            export
+                .layers
+                .iter()
+                .map(|layer| self.packed_node(layer.changeset)),
+        )
+        .await;
+        let mut layers = Vec::new();
+        for (layer, packed) in export.layers.iter().zip(packed) {
+            layers.push((layer.history, packed?));
         }
         Ok(Made {
             base,
@@ -64,6 +75,13 @@ impl Build {
             layers,
             descriptions,
         })
+    }
+
+    /// The layer that a changeset of the graph becomes.
+    async fn packed_node(self: &Arc<Self>, id: NodeId) -> Result<PackedLayer> {
+        let changeset = self.wait_changeset(id).await?;
+        let packed = self.packed(&changeset).await;
+        packed.map_err(|error| Error::Shared(self.record(id, error)))
     }
 
     /// What BuildKit knows a layer of a base by.
@@ -102,12 +120,19 @@ impl Made {
         let mut all = base.map_or_else(Vec::new, |base| base.record().layers);
         let mut times: Vec<(usize, SystemTime)> = Vec::new();
         let layer_epoch = options.layer_epoch(export);
-        for (history, variants) in &self.layers {
+        for (history, layer) in &self.layers {
+            let variants = match layer {
+                PackedLayer::New(variants) => variants,
+                PackedLayer::Old(old) => {
+                    all.push(old.layer().record());
+                    continue;
+                }
+            };
             let known = variants.get(&layer_epoch);
             // Outputs that are no image take what there is.
             let record = known.or_else(|| variants.values().next());
             let record = record.ok_or_else(wrong_kind)?;
-            times.push((*history, record.created));
+            times.extend(history.map(|history| (history, record.created)));
             all.push(LayerRecord {
                 diff_id: record.layer.diff_id,
                 blob: None,
@@ -185,7 +210,8 @@ impl Parts {
         })
     }
 
-    fn output_layer(
+    /// A layer of the store as outputs take it.
+    pub fn output_layer(
         &self,
         layer: &LayerRecord,
         form: &Form,

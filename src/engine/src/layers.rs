@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use stromatekt_graph::op::Diff;
 use stromatekt_kernel::direct::DirectWriter;
 use stromatekt_oci::Digest;
 use stromatekt_oci::compress::{Compressor, decompress};
@@ -17,7 +16,7 @@ use stromatekt_store::blobs::LayerBlob;
 use stromatekt_store::{DiffRecord, Layer};
 use tokio_util::sync::CancellationToken;
 
-use crate::build::{Build, wrong_kind};
+use crate::build::{Build, Value, wrong_kind};
 use crate::engine::Parts;
 use crate::error::{Error, Result};
 use crate::images::empty_tree;
@@ -32,11 +31,15 @@ pub(crate) type LayerVariants = BTreeMap<Option<i64>, DiffRecord>;
 type BlobWriter = Compressor<HashingWriter<DirectWriter>>;
 
 impl Build {
-    /// The layer of a `Diff` node, as the outputs want it. When an output wants blobs, they are made in the same pass.
-    pub async fn layer(self: &Arc<Self>, diff: &Diff) -> Result<Arc<LayerVariants>> {
+    /// The layer between two trees, as the outputs want it. When an output wants blobs, they are made in the same pass.
+    pub async fn layer_variants(
+        self: &Arc<Self>,
+        lower: Option<&Value>,
+        upper: &Value,
+    ) -> Result<Arc<LayerVariants>> {
         let mut variants = LayerVariants::new();
         for epoch in self.layer_epochs() {
-            variants.insert(epoch, self.layer_until(diff, epoch).await?);
+            variants.insert(epoch, self.layer_until(lower, upper, epoch).await?);
         }
         Ok(Arc::new(variants))
     }
@@ -44,12 +47,11 @@ impl Build {
     /// The times that outputs want layers to be limited to.
     fn layer_epochs(&self) -> BTreeSet<Option<i64>> {
         let mut epochs = BTreeSet::new();
-        for output in &self.request.outputs {
-            let Some(options) = output.image_options() else {
-                continue;
-            };
-            let exports = self.request.exports.iter();
-            epochs.extend(exports.map(|export| options.layer_epoch(export)));
+        for image in &self.request.images {
+            for options in image.outputs.iter().filter_map(Output::image_options) {
+                let exports = image.exports.iter();
+                epochs.extend(exports.map(|export| options.layer_epoch(export)));
+            }
         }
         // Without an image to write, the layers still say what the build made.
         if epochs.is_empty() {
@@ -58,29 +60,30 @@ impl Build {
         epochs
     }
 
-    /// The layer of a `Diff` node, no entry of which is later than this.
-    async fn layer_until(self: &Arc<Self>, diff: &Diff, epoch: Option<i64>) -> Result<DiffRecord> {
-        let lower = match diff.lower {
-            Some(id) => Some(self.wait(id).await?),
-            None => None,
-        };
-        let upper = self.wait(diff.upper).await?;
+    /// The layer between two trees, no entry of which is later than this.
+    pub async fn layer_until(
+        self: &Arc<Self>,
+        lower: Option<&Value>,
+        upper: &Value,
+        epoch: Option<i64>,
+    ) -> Result<DiffRecord> {
         // The empty tree has one name only: none.
-        let lower_id = match &lower {
+        let lower_id = match lower {
             Some(value) => Some(self.tree_id(value).await?).filter(|id| *id != empty_tree()),
             None => None,
         };
-        let upper_id = self.tree_id(&upper).await?;
+        let upper_id = self.tree_id(upper).await?;
         let store = &self.parts.store;
-        let compression = self.request.outputs.iter().find_map(Output::compression);
+        let compression = self.request.images.iter().flat_map(|image| &image.outputs);
+        let compression = compression.into_iter().find_map(Output::compression);
         if let Some(known) = store.diff(lower_id, upper_id, epoch)? {
             return Ok(known);
         }
-        let lower = match &lower {
+        let lower = match lower {
             Some(value) => self.tree(value).await?,
             None => None,
         };
-        let upper = self.tree(&upper).await?.ok_or_else(wrong_kind)?;
+        let upper = self.tree(upper).await?.ok_or_else(wrong_kind)?;
         // It saves the kernel from writing out the files of the tree before it compares.
         let touched = self.touched(lower_id, upper_id);
         let _turn = self.parts.limits.disk(&self.cancel).await?;

@@ -5,9 +5,10 @@
 //! - [`events`]: what a build tells those who watch it
 //! - [`catalog`]: the images of the store; [`load`]: images from and to files; [`transfer`]: from and to registries
 //! - `build`: the tasks of one build, one for each node of the graph
-//! - `run_step`, `file_step`, `contexts`, `remote`, `images`, `unpack`, `layers`, `export`: what the nodes do, by kind
+//! - `run_step`, `file_step`, `stack_step`, `expect_step`, `objects_step`, `contexts`, `remote`, `images`, `unpack`, `changesets`, `layers`,
+//!   `export`, `written`: what the nodes do, by kind
 //! - `deliver`: the images of all platforms to where they were asked for, with [`annotations`]
-//! - `snapshots`, `cache_mounts`, `foreign`, `limits`, `history`, `write`: what they need
+//! - `snapshots`, `conflicts`, `cache_mounts`, `foreign`, `limits`, `history`, `write`: what they need
 
 pub mod annotations;
 pub mod catalog;
@@ -22,8 +23,11 @@ pub mod transfer;
 
 mod build;
 mod cache_mounts;
+mod changesets;
+mod conflicts;
 mod contexts;
 mod deliver;
+mod expect_step;
 mod export;
 mod file_step;
 mod foreign;
@@ -31,17 +35,20 @@ mod history;
 mod images;
 mod layers;
 mod limits;
+mod objects_step;
 mod remote;
 mod run_step;
 mod snapshots;
+mod stack_step;
 mod unpack;
 mod write;
+mod written;
 
 pub use engine::Engine;
 pub use error::{Error, Result};
 pub use load::{Loaded, SaveFormat};
 pub use request::{
-    BuildRequest, Built, Destination, Epoch, ImageOptions, LayerCompression, LocalContext, Output,
-    PlatformExport, TreeOptions,
+    BuildRequest, Built, Destination, Epoch, ImageOptions, ImageRequest, LayerCompression,
+    LocalContext, Output, PlatformExport, TreeOptions,
 };
 pub use stromatekt_files::Owners;

@@ -19,28 +19,35 @@ use crate::annotations::Annotations;
 pub struct BuildRequest {
     /// What to do.
     pub graph: Graph,
-    /// The images that are wanted, one for each platform.
-    pub exports: Vec<PlatformExport>,
-    /// Write an index, even of one image (`BUILDKIT_MULTI_PLATFORM`); several images are always in one.
-    pub is_index: bool,
+    /// What is wanted of it.
+    pub images: Vec<ImageRequest>,
     /// The directories that [`Context`](stromatekt_graph::op::Context) nodes name.
     pub contexts: BTreeMap<String, LocalContext>,
     /// What `RUN --mount=type=secret` may read.
     pub secrets: Secrets,
     /// What `RUN --mount=type=ssh` may use.
     pub ssh: SshAgents,
-    /// Names of the image in every output that has names (`--tag`).
-    pub names: Vec<ImageReference>,
-    /// Where the result goes.
-    pub outputs: Vec<Output>,
     /// Look for newer base images in their registries before the local store (`--pull`).
     pub pull: bool,
 }
 
-/// An image that is wanted.
+/// An image that is wanted, and where it goes.
+#[derive(Clone, Debug)]
+pub struct ImageRequest {
+    /// The image of each platform.
+    pub exports: Vec<PlatformExport>,
+    /// Write an index, even of one image (`BUILDKIT_MULTI_PLATFORM`); several images are always in one.
+    pub is_index: bool,
+    /// Names of the image in every output that has names (`--tag`).
+    pub names: Vec<ImageReference>,
+    /// Where the result goes.
+    pub outputs: Vec<Output>,
+}
+
+/// An image that is wanted, for a platform.
 #[derive(Clone, Debug)]
 pub struct PlatformExport {
-    /// The [`Export`](stromatekt_graph::op::Export).
+    /// The [`Export`](stromatekt_graph::op::Export) or [`Written`](stromatekt_graph::op::Written).
     pub node: NodeId,
     /// What the image runs on.
     pub platform: Platform,
@@ -181,7 +188,7 @@ impl Output {
     }
 }
 
-impl BuildRequest {
+impl ImageRequest {
     /// Whether the result is an index.
     #[must_use]
     pub fn makes_index(&self) -> bool {

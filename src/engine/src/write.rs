@@ -1,6 +1,6 @@
 //! Images and trees written outside of the store. A file gets its name when it is complete.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -16,12 +16,47 @@ use stromatekt_oci::{archive, layout, rootfs_tar};
 
 use crate::error::{Error, Result};
 use crate::file_step::tree_source;
-use crate::request::{BuildRequest, Destination, Output};
+use crate::request::{BuildRequest, Destination, ImageRequest, Output};
 
 const BUFFER: usize = 1 << 20;
 
 /// Fails for outputs that could not be written, before anything else is done.
 pub(crate) fn check(request: &BuildRequest) -> Result<()> {
+    let mut places = HashSet::new();
+    for image in &request.images {
+        check_image(image)?;
+        let outputs = image.outputs.iter().filter_map(place);
+        // Several outputs of one image may be the same: that is its owner's business, as with docker.
+        let own: HashSet<_> = outputs.collect();
+        if let Some(twice) = own.iter().find(|place| places.contains(*place)) {
+            return Err(Error::Unsupported {
+                what: format!("two images cannot both be written to {twice}"),
+                hint: "give each of them an output of its own, or build one of them".into(),
+            });
+        }
+        places.extend(own);
+    }
+    Ok(())
+}
+
+/// Where an output writes to that holds one image.
+fn place(output: &Output) -> Option<String> {
+    let (Output::OciLayout { destination, .. }
+    | Output::DockerArchive { destination, .. }
+    | Output::Tar { destination, .. }) = output
+    else {
+        return match output {
+            Output::Local { directory, .. } => Some(directory.display().to_string()),
+            _ => None,
+        };
+    };
+    Some(match destination {
+        Destination::Path(path) => path.display().to_string(),
+        Destination::Stdout => "the standard output".to_owned(),
+    })
+}
+
+fn check_image(request: &ImageRequest) -> Result<()> {
     let is_index = request.makes_index();
     let platforms: Vec<Platform> = request
         .exports

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use stromatekt_dockerfile::checks::{Checks, IsIgnored};
 use stromatekt_dockerfile::{Dockerfile, ImageConfigs, Lowered, Lowering, lower_checked};
 use stromatekt_engine::events::{Events, Warning};
-use stromatekt_engine::{BuildRequest, Built, Engine, PlatformExport};
+use stromatekt_engine::{BuildRequest, Built, Engine, ImageRequest, PlatformExport};
 use stromatekt_graph::Origin;
 use tokio_util::sync::CancellationToken;
 
@@ -141,19 +141,22 @@ impl Work<'_> {
         });
         let request = BuildRequest {
             graph: lowered.graph,
-            exports: exports.collect(),
-            is_index: lowered.is_index,
+            images: vec![ImageRequest {
+                exports: exports.collect(),
+                is_index: lowered.is_index,
+                names: settings.names,
+                outputs: settings.outputs,
+            }],
             contexts,
             secrets: settings.secrets,
             ssh: settings.ssh,
-            names: settings.names,
-            outputs: settings.outputs,
             pull: self.args.pull,
         };
         let engine = self.engine(&mut engine)?;
         let built = engine
             .build(request, self.events, self.cancel.clone())
             .await;
+        let built = built.map(|mut built| built.swap_remove(0));
         built.map_err(|error| {
             let lines = error
                 .origin()
