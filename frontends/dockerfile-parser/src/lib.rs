@@ -8,6 +8,7 @@
 //! - [`Expander`]: `$name` and `${name…}` in words and here-documents
 //! - [`csv`]: the fields of `--mount`
 //! - [`boolean`](boolean()): true and false as Go reads them
+//! - [`duration`]: times as Go writes them
 //! - [`Span`]: a place in the text; [`Dockerfile::lines`] tells its lines
 //! - [`Error`]: the place, what is wrong there, and what would be right
 //!
@@ -28,7 +29,7 @@ mod boolean;
 mod comments;
 pub mod csv;
 mod directives;
-mod duration;
+pub mod duration;
 mod error;
 mod flags;
 mod heredoc;

@@ -210,7 +210,7 @@ fn source_action(
         return Ok(Copy {
             from: CopySource::Blob {
                 from,
-                name: file_name(source),
+                name: paths::file_name(source),
             },
             unpack: if add.unpack == Some(true) {
                 Unpack::Always
@@ -232,7 +232,7 @@ fn source_action(
         from: CopySource::Tree {
             from,
             patterns: vec![if request.parents {
-                source_with_pivot(source)
+                paths::source_with_pivot(source)
             } else {
                 paths::source(source)
             }],
@@ -300,54 +300,4 @@ pub fn is_local(source: &str) -> bool {
 fn is_http(source: &str) -> bool {
     (source.starts_with("http://") || source.starts_with("https://"))
         && git_url::parse(source).is_none()
-}
-
-/// The last part of a URL's path; BuildKit's name where it has none.
-fn file_name(url: &str) -> String {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let path = rest.split(['?', '#']).next().unwrap_or_default();
-    let path = path.split_once('/').map_or("", |(_, path)| path);
-    match paths::base(&git_url::decode_path(path)) {
-        "" | "." | ".." | "/" => "__unnamed__".to_owned(),
-        name => name.to_owned(),
-    }
-}
-
-/// A source of `--parents`: cleaned on both sides of the first `/./`, which says where the kept part starts.
-fn source_with_pivot(source: &str) -> String {
-    match source.split_once("/./") {
-        Some((above, kept)) => format!("{}/./{}", paths::source(above), paths::source(kept)),
-        None => paths::source(source),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fetched_file_has_the_last_part_of_its_url_as_name() {
-        for (url, name) in [
-            ("https://example.com/a/b.tar.gz?x=/y#z", "b.tar.gz"),
-            ("https://example.com/a/", "a"),
-            ("https://example.com/", "__unnamed__"),
-            ("https://example.com", "__unnamed__"),
-            ("https://example.com/a%20b", "a b"),
-            ("https://example.com/a%2Fb", "b"),
-        ] {
-            assert_eq!(file_name(url), name, "{url}");
-        }
-    }
-
-    #[test]
-    fn the_pivot_of_parents_stays() {
-        for (source, cleaned) in [
-            ("a/b", "a/b"),
-            ("/a/./b/", "a/./b"),
-            ("./a/b", "a/b"),
-            ("x/../a/./b/../c", "a/./c"),
-        ] {
-            assert_eq!(source_with_pivot(source), cleaned, "{source}");
-        }
-    }
 }

@@ -8,12 +8,15 @@
 //! through that; for each instruction, `effect` expands it and changes the config, `copy` and `run` append what makes layers; `export`
 //! ends the graph.
 //!
+//! What other frontends have in common with Dockerfiles is public: [`inherit`] the config of a base, [`paths`], [`chmod`] modes, [`ports`],
+//! [`signals`], [`git_url`].
+//!
 //! A `# syntax=` line may name any release of docker's own frontend: all of them are this one. Another frontend is an error.
 //! On the way, [`Checks`] look at the rules that docker's frontend warns of.
 
 mod build_args;
 pub mod checks;
-mod chmod;
+pub mod chmod;
 mod copy;
 mod effect;
 mod environment;
@@ -22,21 +25,22 @@ mod expand;
 mod export;
 pub mod git_url;
 mod go_text;
+pub mod inherit;
 mod labels;
 mod lower;
 mod lowered;
 mod mount;
 mod options;
 mod outline;
-mod paths;
+pub mod paths;
 mod plan;
-mod ports;
+pub mod ports;
 mod reading;
 mod reading_copy;
 mod reading_run;
 mod ready;
 mod run;
-mod signals;
+pub mod signals;
 mod source;
 mod state;
 mod targets;

@@ -15,6 +15,7 @@ use crate::copy::{self, Marks};
 use crate::effect::{self, Effect};
 use crate::error::{Problem, Result};
 use crate::export;
+use crate::inherit;
 use crate::labels::uppercase_keyword;
 use crate::lowered::{ImageConfigs, ImageRequest, Lowered, LoweredImage, Lowering};
 use crate::options::Options;
@@ -25,7 +26,7 @@ use crate::reading;
 use crate::ready::{Readiness, in_trigger};
 use crate::run;
 use crate::source::{Builder, Source};
-use crate::state::{State, empty_image};
+use crate::state::State;
 
 /// The images whose configs must be known before a Dockerfile can be lowered: those that the target needs.
 ///
@@ -248,7 +249,7 @@ impl StageLowering<'_> {
             Source::Stage(base) => self.state(*base).map(State::next_stage),
             Source::Scratch => {
                 let tree = self.builder.scratch()?;
-                let image = empty_image(&platform);
+                let image = inherit::from_nothing(&platform);
                 Ok(State::on_image(tree, None, image, created))
             }
             Source::Image(image) => {
@@ -263,14 +264,14 @@ impl StageLowering<'_> {
                     .configs
                     .get(&(image.location.clone(), image.platform.clone()))
                     .cloned()
-                    .unwrap_or_else(|| empty_image(&platform));
+                    .unwrap_or_else(|| inherit::from_nothing(&platform));
                 plan.checks
                     .base_platform(image, &config.platform(), stage.span);
                 Ok(State::on_image(tree, Some(tree), config, created))
             }
             Source::Files(name, files) => {
                 let tree = self.builder.files(name, files, origin)?;
-                let image = empty_image(&platform);
+                let image = inherit::from_nothing(&platform);
                 let empty = self.builder.scratch()?;
                 let mut state = State::on_image(empty, None, image, created);
                 // The files are the image's first layer.

@@ -2,6 +2,8 @@
 
 pub use stromatekt_graph::path::clean;
 
+use crate::git_url;
+
 /// `path`, relative to `directory` unless it is absolute, cleaned.
 pub fn join(directory: &str, path: &str) -> String {
     if path.starts_with('/') {
@@ -49,9 +51,54 @@ pub fn base(path: &str) -> &str {
     }
 }
 
+/// The name of a fetched file: the last part of its URL's path; BuildKit's name where it has none.
+pub fn file_name(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = rest.split(['?', '#']).next().unwrap_or_default();
+    let path = path.split_once('/').map_or("", |(_, path)| path);
+    match base(&git_url::decode_path(path)) {
+        "" | "." | ".." | "/" => "__unnamed__".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// The path of a source whose parents are kept: cleaned on both sides of the first `/./`, which says where the kept part starts.
+pub fn source_with_pivot(path: &str) -> String {
+    match path.split_once("/./") {
+        Some((above, kept)) => format!("{}/./{}", source(above), source(kept)),
+        None => source(path),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fetched_file_has_the_last_part_of_its_url_as_name() {
+        for (url, name) in [
+            ("https://example.com/a/b.tar.gz?x=/y#z", "b.tar.gz"),
+            ("https://example.com/a/", "a"),
+            ("https://example.com/", "__unnamed__"),
+            ("https://example.com", "__unnamed__"),
+            ("https://example.com/a%20b", "a b"),
+            ("https://example.com/a%2Fb", "b"),
+        ] {
+            assert_eq!(file_name(url), name, "{url}");
+        }
+    }
+
+    #[test]
+    fn the_pivot_of_parents_stays() {
+        for (source, cleaned) in [
+            ("a/b", "a/b"),
+            ("/a/./b/", "a/./b"),
+            ("./a/b", "a/b"),
+            ("x/../a/./b/../c", "a/./c"),
+        ] {
+            assert_eq!(source_with_pivot(source), cleaned, "{source}");
+        }
+    }
 
     #[test]
     fn the_base_is_the_last_name() {

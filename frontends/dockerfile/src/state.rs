@@ -5,16 +5,13 @@ use std::collections::BTreeSet;
 
 use stromatekt_graph::NodeId;
 use stromatekt_oci::config::{HealthConfig, History, ImageConfig};
-use stromatekt_oci::platform::Platform;
 
 use crate::checks::Marks;
 use crate::environment::{self, Environment};
-use crate::{go_text, paths};
+use crate::{go_text, inherit};
 
 /// What BuildKit writes into each entry that it adds to a history.
 const HISTORY_COMMENT: &str = "buildkit.dockerfile.v0";
-/// The search path of an image that sets none (BuildKit's `DefaultPathEnvUnix`, which is docker's too).
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const DEFAULT_SHELL: [&str; 2] = ["/bin/sh", "-c"];
 
 /// The state of a stage between two instructions.
@@ -51,14 +48,6 @@ pub struct Layer {
     pub history: usize,
 }
 
-/// The config that BuildKit gives to an image from nothing.
-pub fn empty_image(platform: &Platform) -> ImageConfig {
-    let mut image = ImageConfig::for_platform(platform);
-    "/".clone_into(&mut image.config.working_dir);
-    image.config.env = vec![format!("PATH={DEFAULT_PATH}")];
-    image
-}
-
 impl State {
     /// The state at the start of a stage on top of an image (or of nothing) with this config.
     pub fn on_image(
@@ -67,16 +56,12 @@ impl State {
         image: ImageConfig,
         created: Option<String>,
     ) -> Self {
-        let mut image = image.without_unknown();
-        image.created = None;
-        // Its triggers are among the steps of the stage.
-        image.config.on_build.clear();
-        image.rootfs.diff_ids.clear();
         let mut state = Self {
             tree,
             base,
             layers: Vec::new(),
-            image,
+            // Its triggers are among the steps of the stage.
+            image: inherit::from_base(image),
             environment: Environment::default(),
             args: Vec::new(),
             created,
@@ -98,20 +83,10 @@ impl State {
     }
 
     fn enter(&mut self) {
-        let config = &mut self.image.config;
-        if !config
-            .env
-            .iter()
-            .any(|variable| environment::split(variable).0 == "PATH")
-        {
-            config.env.push(format!("PATH={DEFAULT_PATH}"));
-        }
-        for variable in &config.env {
+        inherit::complete(&mut self.image.config);
+        for variable in &self.image.config.env {
             let (name, value) = environment::split(variable);
             self.environment.set(name, value);
-        }
-        if !config.working_dir.is_empty() && !config.working_dir.starts_with('/') {
-            config.working_dir = paths::join("/", &config.working_dir);
         }
     }
 

@@ -103,4 +103,8 @@ pub struct Options {
     pub limits: Limits,
     /// Do not look for earlier results of steps.
     pub no_cache: bool,
+    /// Steps may have the host's network (`--allow network.host`); a build with that network as its default may anyway.
+    pub allows_host_network: bool,
+    /// Steps may have all capabilities (`--allow security.insecure`).
+    pub allows_insecure: bool,
 }
