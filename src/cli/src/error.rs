@@ -184,7 +184,7 @@ pub enum Error {
 }
 
 /// A Dockerfile's text with the name that people know it by.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DockerfileText {
     /// `Dockerfile`, or as it was given with `--file`.
     pub name: Arc<str>,

@@ -30,12 +30,23 @@ pub fn write_id(path: &Path, built: &Built) -> Result<()> {
     fs::write(path, built.id.to_string()).map_err(Error::file("write", path))
 }
 
-/// Writes what is known of the image, by buildx's names.
+/// Writes what is known of the image, by buildx's names; of several, by the name of each.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_metadata(path: &Path, built: &Built) -> Result<()> {
-    let text = format!("{:#}\n", metadata(built));
+pub fn write_metadata(path: &Path, built: &[(Option<String>, Built)]) -> Result<()> {
+    let text = match built {
+        [(_, image)] => metadata(image),
+        // As bake has it.
+        several => {
+            let named = several.iter().map(|(name, image)| {
+                let name = name.clone().unwrap_or_default();
+                (name, metadata(image))
+            });
+            named.collect::<Map<_, _>>().into()
+        }
+    };
+    let text = format!("{text:#}\n");
     fs::write(path, text).map_err(Error::file("write", path))
 }
 

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::named_context;
 use crate::options::Args;
 use crate::outputs::{self, Outputs};
+use crate::prepare;
 use crate::progress::Mode;
 use crate::secrets;
 
@@ -37,6 +38,8 @@ pub struct Settings {
     pub names: Vec<ImageReference>,
     /// Where it goes.
     pub outputs: Vec<Output>,
+    /// Whether somebody said where.
+    pub asks_for_outputs: bool,
     /// What steps may read.
     pub secrets: Secrets,
     /// What steps may use.
@@ -72,7 +75,8 @@ impl Settings {
         let pushes = outputs
             .iter()
             .any(|output| matches!(output, Output::Registry { .. }));
-        if pushes && names.is_empty() {
+        // A pipeline has names of its own.
+        if pushes && names.is_empty() && !prepare::is_pipeline(args.file.as_deref()) {
             return Err(Error::Usage {
                 what: "an image without a name cannot be pushed".into(),
                 hint: "say where to with --tag REGISTRY/NAME:TAG".into(),
@@ -108,6 +112,7 @@ impl Settings {
             names,
             prints_id: mode == Mode::Quiet && !outputs.iter().any(outputs::uses_standard_output),
             outputs,
+            asks_for_outputs: !args.outputs.is_empty() || args.push || args.load,
             warnings,
             secrets: secrets::parse(&args.secrets)?,
             ssh: SshAgents::parse(&args.ssh)?,

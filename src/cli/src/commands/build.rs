@@ -1,25 +1,18 @@
 //! `stromatekt build`: reads, lowers and builds a Dockerfile.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
-use stromatekt_dockerfile::checks::{Checks, IsIgnored};
-use stromatekt_dockerfile::{Dockerfile, ImageConfigs, Lowered, Lowering, lower_checked};
-use stromatekt_engine::events::{Events, Warning};
-use stromatekt_engine::{BuildRequest, Built, Engine, ImageRequest, PlatformExport};
-use stromatekt_graph::Origin;
-use tokio_util::sync::CancellationToken;
+use stromatekt_engine::{BuildRequest, Built};
 
-use crate::base_images::{self, failed};
 use crate::commands::call;
-use crate::context::{self, Place};
-use crate::context_files::Fetch;
-use crate::error::{DockerfileText, Error, Result};
+use crate::context::Place;
+use crate::error::{Error, Result};
 use crate::git_labels;
+use crate::image_requests;
 use crate::interrupt;
 pub use crate::options::Args;
 use crate::output::print;
+use crate::prepare::Work;
 use crate::progress::watch::Watch;
 use crate::report;
 use crate::result_files;
@@ -58,13 +51,8 @@ pub async fn run(root: &Path, args: Args) -> Result<()> {
     let cancel = interrupt::on_signal()?;
     let watch = Watch::start(settings.mode)?;
     let prints_id = settings.prints_id;
-    let work = Work {
-        root,
-        args: &args,
-        events: &watch.events,
-        cancel: &cancel,
-    };
-    let result = work.build(place, settings).await;
+    let work = Work::new(root, &args, &watch.events, &cancel);
+    let result = build(&work, place, settings).await;
     let shown = watch.finish();
     let built = match result {
         Ok(built) => built,
@@ -76,165 +64,54 @@ pub async fn run(root: &Path, args: Args) -> Result<()> {
         Err(error) => return Err(error),
     };
     if let Some(path) = &args.iidfile {
-        result_files::write_id(path, &built)?;
+        for (_, image) in &built {
+            result_files::write_id(path, image)?;
+        }
     }
     if let Some(path) = &args.metadata_file {
         result_files::write_metadata(path, &built)?;
     }
     if prints_id {
-        print(&format!("{}\n", built.id))?;
+        for (_, image) in &built {
+            print(&format!("{}\n", image.id))?;
+        }
     }
     Ok(())
 }
 
-/// What all parts of a build need.
-struct Work<'a> {
-    root: &'a Path,
-    args: &'a Args,
-    events: &'a Events,
-    cancel: &'a CancellationToken,
-}
-
-impl Work<'_> {
-    async fn build(&self, place: Place, mut settings: Settings) -> Result<Built> {
-        let secrets = settings.secrets.clone();
-        let fetch = Fetch {
-            root: self.root,
-            events: self.events,
-            cancel: self.cancel,
-            secrets: &secrets,
-        };
-        let place = of_repository(place, &settings);
-        let context = place.open(self.args.file.as_ref(), &fetch).await?;
-        settings.options.context_time = context.time();
-        let dockerfile = context.dockerfile.parse()?;
-        // Opened when it is known that there is something to do.
-        let mut engine = None;
-        let ignored = |source: &str| context.leaves_out(source, &fetch);
-        let lowered = self
-            .lower(
-                &dockerfile,
-                &context.dockerfile,
-                &settings,
-                &ignored,
-                &mut engine,
-            )
-            .await?;
-        for warning in &lowered.warnings {
-            self.events.warn(Warning {
-                message: warning.clone(),
-                ..Warning::default()
-            });
-        }
-        let mut contexts = BTreeMap::new();
-        for name in &lowered.contexts {
-            let local = match settings.directories.get(name) {
-                Some(directory) => context::named(directory, &fetch)?,
-                None => context.local(&fetch)?,
-            };
-            contexts.insert(name.clone(), local);
-        }
-        let exports = lowered.images.into_iter().map(|image| PlatformExport {
-            node: image.export,
-            platform: image.platform,
-            source_date_epoch: image.source_date_epoch,
+/// What was made of each image, with its name in a pipeline.
+async fn build(
+    work: &Work<'_>,
+    place: Place,
+    mut settings: Settings,
+) -> Result<Vec<(Option<String>, Built)>> {
+    let place = of_repository(place, &settings);
+    let mut prepared = work.prepare(place, &mut settings).await?;
+    let images = image_requests::of(&prepared.images, &settings)?;
+    if work.args.iidfile.is_some() && images.len() > 1 {
+        return Err(Error::Usage {
+            what: format!(
+                "--iidfile has room for one id, and {} images are built",
+                images.len()
+            ),
+            hint: "--metadata-file tells of all of them; or choose one with --target".into(),
         });
-        let request = BuildRequest {
-            graph: lowered.graph,
-            images: vec![ImageRequest {
-                exports: exports.collect(),
-                is_index: lowered.is_index,
-                names: settings.names,
-                outputs: settings.outputs,
-            }],
-            contexts,
-            secrets: settings.secrets,
-            ssh: settings.ssh,
-            pull: self.args.pull,
-        };
-        let engine = self.engine(&mut engine)?;
-        let built = engine
-            .build(request, self.events, self.cancel.clone())
-            .await;
-        let built = built.map(|mut built| built.swap_remove(0));
-        built.map_err(|error| {
-            let lines = error
-                .origin()
-                .map(|origin| (origin.first_line, origin.last_line));
-            failed(error, &context.dockerfile, lines, None)
-        })
     }
-
-    fn engine<'e>(&self, engine: &'e mut Option<Arc<Engine>>) -> Result<&'e Arc<Engine>> {
-        Ok(match engine {
-            Some(engine) => engine,
-            none => none.insert(Arc::new(Engine::open(self.root)?)),
-        })
-    }
-
-    /// Lowers the Dockerfile; the images that it needs the configs of are looked up on the way.
-    async fn lower(
-        &self,
-        dockerfile: &Dockerfile,
-        text: &DockerfileText,
-        settings: &Settings,
-        ignored: &IsIgnored<'_>,
-        engine: &mut Option<Arc<Engine>>,
-    ) -> Result<Lowered> {
-        let refused = |error| Error::dockerfile(&error, text.clone());
-        let mut configs = ImageConfigs::new();
-        loop {
-            let checks = Checks::new(dockerfile, &settings.options)
-                .map_err(refused)?
-                .with_ignored(ignored);
-            let lowering =
-                lower_checked(dockerfile, &text.name, &settings.options, &configs, &checks);
-            let found = match lowering {
-                Ok(Lowering::NeedsImages(requests)) => {
-                    let (engine, events) = (self.engine(engine)?, self.events);
-                    let (cancel, pull) = (self.cancel, self.args.pull);
-                    let look_up = |location, platform, cancel| {
-                        let (engine, events) = (Arc::clone(engine), events.clone());
-                        async move {
-                            let wanted = [(location, platform)];
-                            engine.resolve(&wanted, pull, &events, &cancel).await
-                        }
-                    };
-                    base_images::resolve(requests, look_up, dockerfile, text, cancel).await
-                }
-                Ok(Lowering::Done(lowered)) => {
-                    self.warn(dockerfile, text, &checks);
-                    return Ok(*lowered);
-                }
-                Err(error) => Err(refused(error)),
-            };
-            match found {
-                Ok(found) => configs.extend(found),
-                Err(error) => {
-                    self.warn(dockerfile, text, &checks);
-                    return Err(error);
-                }
-            }
-        }
-    }
-
-    /// Tells what the checks found up to now.
-    fn warn(&self, dockerfile: &Dockerfile, text: &DockerfileText, checks: &Checks<'_>) {
-        for violation in checks.found() {
-            let (first_line, last_line) = dockerfile.lines(violation.span);
-            let rule = violation.rule;
-            self.events.warn(Warning {
-                message: format!("{}: {}", rule.name(), violation.message),
-                detail: rule.description().to_owned(),
-                url: rule.url(),
-                origin: Some(Origin {
-                    file: Arc::clone(&text.name),
-                    first_line,
-                    last_line,
-                }),
-            });
-        }
-    }
+    let request = BuildRequest {
+        graph: std::mem::take(&mut prepared.graph),
+        images,
+        contexts: std::mem::take(&mut prepared.contexts),
+        secrets: settings.secrets,
+        ssh: settings.ssh,
+        pull: work.args.pull,
+    };
+    let engine = work.engine()?;
+    let built = engine
+        .build(request, work.events, work.cancel.clone())
+        .await;
+    let built = built.map_err(|error| prepared.failed(error))?;
+    let names = prepared.images.into_iter().map(|image| image.name);
+    Ok(names.zip(built).collect())
 }
 
 /// Where the build args ask for it, a repository as context keeps what git knows of it; and, as with BuildKit, its files have the time of
