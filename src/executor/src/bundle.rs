@@ -244,7 +244,7 @@ impl Mounts<'_> {
                 },
                 ResolvedMount::Made,
             ) => {
-                let Some(agent) = step.ssh.socket(id) else {
+                let Some(agent) = step.ssh.agent(id) else {
                     return match required {
                         true => Err(Error::SshNotGiven { id: id.clone() }),
                         false => Ok(()),
@@ -255,7 +255,7 @@ impl Mounts<'_> {
                     uid: *uid,
                     gid: *gid,
                 };
-                let proxy = Proxy::bind(self.files, OsStr::new(&name), agent, access)?;
+                let proxy = Proxy::bind(self.files, OsStr::new(&name), agent.clone(), access)?;
                 self.proxies.push(proxy);
                 (Kind::File, bind(target, &made, &["rbind"])?)
             }

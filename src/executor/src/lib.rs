@@ -22,7 +22,10 @@ mod request;
 mod seccomp;
 mod secrets;
 mod ssh;
+mod ssh_agent;
+mod ssh_key;
 mod ssh_proxy;
+mod ssh_wire;
 mod stubs;
 mod user;
 

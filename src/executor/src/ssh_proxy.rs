@@ -7,16 +7,18 @@ use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 
 use stromatekt_kernel::entry;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 
 use crate::error::{Error, Result};
+use crate::ssh_agent::Agent;
 
 /// A socket that nobody listens to yet.
 #[derive(Debug)]
 pub struct Proxy {
     listener: StdListener,
-    agent: PathBuf,
+    name: PathBuf,
+    agent: Agent,
 }
 
 /// Who may use the socket.
@@ -29,7 +31,7 @@ pub struct Access {
 
 impl Proxy {
     /// Makes the socket, an entry of `directory`.
-    pub fn bind(directory: impl AsFd, name: &OsStr, agent: &Path, access: Access) -> Result<Self> {
+    pub fn bind(directory: impl AsFd, name: &OsStr, agent: Agent, access: Access) -> Result<Self> {
         let make = || {
             // The path of a socket may have but 107 bytes; this one is short wherever the directory is.
             let fd = directory.as_fd().as_raw_fd();
@@ -41,23 +43,26 @@ impl Proxy {
             Ok::<_, io::Error>(listener)
         };
         Ok(Self {
-            listener: make().map_err(Error::file("forward the ssh agent", agent))?,
-            agent: agent.to_owned(),
+            listener: make().map_err(Error::file("make the socket of an ssh agent", name))?,
+            name: name.into(),
+            agent,
         })
     }
 
     /// Forwards connections as long as `tasks` exists. It must be called within a tokio runtime.
     pub fn serve(self, tasks: &mut JoinSet<()>) -> Result<()> {
-        let listener = UnixListener::from_std(self.listener)
-            .map_err(Error::file("forward the ssh agent", &self.agent))?;
+        let listener = UnixListener::from_std(self.listener).map_err(Error::file(
+            "listen to the socket of an ssh agent",
+            self.name,
+        ))?;
         let agent = self.agent;
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 let agent = agent.clone();
                 connections.spawn(async move {
-                    if let Err(error) = forward(client, &agent).await {
-                        tracing::debug!(%error, agent = %agent.display(), "a connection to the ssh agent broke");
+                    if let Err(error) = agent.serve(client).await {
+                        tracing::debug!(%error, ?agent, "a connection to the ssh agent broke");
                     }
                 });
                 while connections.try_join_next().is_some() {}
@@ -65,10 +70,4 @@ impl Proxy {
         });
         Ok(())
     }
-}
-
-async fn forward(mut client: UnixStream, agent: &Path) -> io::Result<()> {
-    let mut agent = UnixStream::connect(agent).await?;
-    tokio::io::copy_bidirectional(&mut client, &mut agent).await?;
-    Ok(())
 }

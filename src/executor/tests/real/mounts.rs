@@ -159,11 +159,13 @@ async fn an_ssh_agent_answers() {
     let Some(lab) = lab() else { return };
     let socket = lab.directory.path().join("agent");
     let agent = UnixListener::bind(&socket).expect("a socket");
+    // Which keys there are, and that there are none.
+    let (which, none) = ([0, 0, 0, 1, 11], [0, 0, 0, 5, 12, 0, 0, 0, 0]);
     let answers = std::thread::spawn(move || {
         let (mut client, _) = agent.accept().expect("a client");
-        let mut asked = [0; 4];
+        let mut asked = [0; 5];
         client.read_exact(&mut asked).expect("a question");
-        client.write_all(b"pong").expect("an answer");
+        client.write_all(&none).expect("an answer");
         asked
     });
     let before = lab.listing();
@@ -175,18 +177,18 @@ async fn an_ssh_agent_answers() {
         let client = process_with("sleep 82001").await;
         let answer = tokio::task::spawn_blocking(move || {
             let mut agent = UnixStream::connect(client.join("root").join(&target[1..]))?;
-            agent.write_all(b"ping")?;
-            let mut answer = String::new();
-            agent.read_to_string(&mut answer)?;
+            agent.write_all(&which)?;
+            let mut answer = [0; 9];
+            agent.read_exact(&mut answer)?;
             Ok::<_, std::io::Error>(answer)
         });
         let answer = answer.await.expect("no panic");
         cancel.cancel();
         answer
     });
-    assert_eq!(answer.expect("an answer"), "pong");
+    assert_eq!(answer.expect("an answer"), none);
     assert!(ended.is_err(), "it was cancelled");
-    assert_eq!(answers.join().expect("an answer"), *b"ping");
+    assert_eq!(answers.join().expect("an answer"), which);
     assert_eq!(lab.listing(), before);
     let mut step = shell("stat -c '%u %g %a' /run/buildkit/ssh_agent.0").mount(
         target,

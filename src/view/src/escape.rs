@@ -1,0 +1,79 @@
+//! Texts of others in markup: they are shown, whatever is in them, and never become a part of it.
+
+use std::fmt;
+
+/// A text in HTML or SVG, between tags or in a quoted attribute.
+pub(crate) struct Markup<'a>(pub &'a str);
+
+impl fmt::Display for Markup<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for letter in self.0.chars() {
+            match letter {
+                '&' => f.write_str("&amp;")?,
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '"' => f.write_str("&quot;")?,
+                '\'' => f.write_str("&#39;")?,
+                '\n' | '\t' => f.write_str(" ")?,
+                // XML 1.0, 2.2: these may not occur, not even as references.
+                letter if letter.is_control() || matches!(letter, '\u{fffe}' | '\u{ffff}') => {
+                    f.write_str("\u{fffd}")?;
+                }
+                letter => write!(f, "{letter}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// JSON inside of a `script` element: what would end the element is written in another way, which means the same.
+pub(crate) fn script_json(value: &serde_json::Value) -> String {
+    value.to_string().replace('<', "\\u003c")
+}
+
+/// A text cut to so many columns, with `…` where something is missing. Line ends are spaces.
+pub(crate) fn shorten(text: &str, columns: usize) -> String {
+    use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+    let text: String = text
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace(char::is_control, "\u{fffd}");
+    if text.width() <= columns {
+        return text;
+    }
+    let mut used = 1;
+    let mut short = String::new();
+    for letter in text.chars() {
+        used += letter.width().unwrap_or(0);
+        if used > columns {
+            break;
+        }
+        short.push(letter);
+    }
+    short.push('…');
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markup_of_others_is_text() {
+        let shown = Markup("RUN echo \"<b>\" && 'x'\u{7}").to_string();
+        assert_eq!(
+            shown,
+            "RUN echo &quot;&lt;b&gt;&quot; &amp;&amp; &#39;x&#39;\u{fffd}"
+        );
+        let json = script_json(&serde_json::json!("</script><!--"));
+        assert!(!json.contains('<'), "{json}");
+    }
+
+    #[test]
+    fn long_texts_are_cut_by_columns() {
+        assert_eq!(shorten("a  b\nc", 9), "a b c");
+        assert_eq!(shorten("abcdef", 4), "abc…");
+        assert_eq!(shorten("漢字漢字", 5), "漢字…");
+    }
+}
