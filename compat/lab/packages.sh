@@ -8,7 +8,8 @@ packages=(
   busybox-static mmdebstrap                                   # the base images are made of these
   skopeo umoci buildah docker.io docker-registry              # the images are shown to these
   python3                                                     # compat/bench
-  bzip2 xz-utils zstd perl-base                                           # the tests make archives with these
+  bzip2 xz-utils zstd perl-base                               # the tests make archives with these
+  chromium-headless-shell fonts-dejavu-core graphviz          # the tests look at pictures of builds with these
 )
 
 missing=()
