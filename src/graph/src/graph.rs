@@ -43,12 +43,23 @@ pub struct Node {
     pub no_cache: bool,
 }
 
+/// What an action of a [`File`](crate::op::File) operation is known by, where the actions came from several instructions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// As [`Node::label`].
+    pub label: String,
+    /// As [`Node::origin`].
+    pub origin: Option<Origin>,
+}
+
 /// A graph under construction or finished; see the crate's documentation.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
     nodes: Vec<Node>,
     digests: Vec<Digest>,
     by_digest: HashMap<(Digest, bool), NodeId>,
+    /// One for each action; nodes with a single instruction have none.
+    parts: HashMap<NodeId, Vec<Part>>,
 }
 
 /// What makes a node unacceptable.
@@ -121,6 +132,16 @@ impl Graph {
     /// The node of an id of this graph.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.index()]
+    }
+
+    /// Says which instruction each action of a [`File`](crate::op::File) node came from.
+    pub fn set_parts(&mut self, id: NodeId, parts: Vec<Part>) {
+        self.parts.insert(id, parts);
+    }
+
+    /// Which instruction each action of a node came from; nothing where all are of the node's own.
+    pub fn parts(&self, id: NodeId) -> &[Part] {
+        self.parts.get(&id).map_or(&[], Vec::as_slice)
     }
 
     /// All nodes, inputs before users.

@@ -1,0 +1,623 @@
+//! The commands of which it is known what they leave behind: files, and nothing in the shell, no job, no daemon that a later one asks.
+//!
+//! What is not in these tables may do anything, so a chain with it stays whole.
+
+use super::{Command, Refusal, UNKNOWN, Word};
+
+/// What is known of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// How long it may take.
+    pub cost: Cost,
+    /// Which programs may come to be found by their names, or others than before.
+    pub installs: Installs,
+    /// The index of packages that it fetches or goes by.
+    pub index: Index,
+    /// Whether it fetches what may be another thing tomorrow.
+    pub is_download: bool,
+}
+
+/// How long a command may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cost {
+    /// No longer than it takes to start a process.
+    Small,
+    /// As `Small`; and it removes what the command before has left.
+    Cleanup,
+    /// Longer than another step costs.
+    Large,
+}
+
+/// Which programs a command may put where the shell looks for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Installs {
+    /// None.
+    Nothing,
+    /// Those of a distribution whose packages do not have each other's programs.
+    Packages,
+    /// Any.
+    Anything,
+}
+
+/// What a command has to do with an index of packages, by the family of the package manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Index {
+    /// Nothing.
+    Unused,
+    /// It fetches the index.
+    Fetched(&'static str),
+    /// It goes by the index that is there.
+    Used(&'static str),
+}
+
+const SMALL: Known = Known {
+    cost: Cost::Small,
+    installs: Installs::Nothing,
+    index: Index::Unused,
+    is_download: false,
+};
+const CLEANUP: Known = Known {
+    cost: Cost::Cleanup,
+    ..SMALL
+};
+const LARGE: Known = Known {
+    cost: Cost::Large,
+    ..SMALL
+};
+const INSTALLER: Known = Known {
+    installs: Installs::Anything,
+    ..LARGE
+};
+const DOWNLOAD: Known = Known {
+    is_download: true,
+    ..LARGE
+};
+
+/// Part of the shell itself in every shell: never looked for.
+const BUILTINS: &[&str] = &[":", "[", "echo", "printf", "pwd", "test", "true"];
+
+/// Read files, make or change those that they name, and end.
+const FILE_TOOLS: &[&str] = &[
+    "ar",
+    "arch",
+    "awk",
+    "b2sum",
+    "base64",
+    "basename",
+    "bunzip2",
+    "bzip2",
+    "cat",
+    "chgrp",
+    "chmod",
+    "chown",
+    "cksum",
+    "cmp",
+    "cut",
+    "date",
+    "dd",
+    "df",
+    "diff",
+    "dirname",
+    "du",
+    "egrep",
+    "expr",
+    "false",
+    "fc-cache",
+    "fgrep",
+    "file",
+    "getconf",
+    "getent",
+    "grep",
+    "groups",
+    "gunzip",
+    "gzip",
+    "head",
+    "hexdump",
+    "id",
+    "jq",
+    "ldconfig",
+    "ldd",
+    "locale",
+    "locale-gen",
+    "localedef",
+    "ls",
+    "md5sum",
+    "mkdir",
+    "mkfifo",
+    "nl",
+    "nproc",
+    "od",
+    "patch",
+    "readlink",
+    "realpath",
+    "rev",
+    "rmdir",
+    "sed",
+    "seq",
+    "sha1sum",
+    "sha256sum",
+    "sha384sum",
+    "sha512sum",
+    "sort",
+    "split",
+    "stat",
+    "strip",
+    "sum",
+    "sync",
+    "tac",
+    "tail",
+    "tee",
+    "touch",
+    "tr",
+    "truncate",
+    "uname",
+    "uniq",
+    "unlink",
+    "unxz",
+    "unzstd",
+    "update-ca-certificates",
+    "wc",
+    "which",
+    "whoami",
+    "xxd",
+    "xz",
+    "yes",
+    "zcat",
+    "zip",
+    "zstd",
+];
+
+/// The same, and what they make may be programs with any name.
+const FILE_PLACERS: &[&str] = &[
+    "adduser",
+    "addgroup",
+    "cp",
+    "cpio",
+    "groupadd",
+    "install",
+    "link",
+    "ln",
+    "mv",
+    "rsync",
+    "tar",
+    "unzip",
+    "update-alternatives",
+    "useradd",
+];
+
+/// Compile, and leave what they make in the directory in which they are.
+const COMPILERS: &[&str] = &[
+    "./autogen.sh",
+    "./bootstrap",
+    "./config",
+    "./configure",
+    "aclocal",
+    "autoconf",
+    "autoheader",
+    "automake",
+    "autoreconf",
+    "c++",
+    "cc",
+    "clang",
+    "clang++",
+    "cmake",
+    "g++",
+    "gcc",
+    "gfortran",
+    "javac",
+    "ld",
+    "make",
+    "meson",
+    "ninja",
+    "rustc",
+];
+
+/// What no process but the shell can do.
+const STATE: &[(&str, &str)] = &[
+    (".", "runs other commands in the shell"),
+    ("alias", "changes the shell's commands"),
+    ("bg", "is about the shell's jobs"),
+    ("cd", "changes the shell's directory"),
+    ("declare", "changes the shell's variables"),
+    ("eval", "runs other commands in the shell"),
+    ("exec", "replaces the shell"),
+    ("exit", "ends the shell"),
+    ("export", "changes the shell's variables"),
+    ("getopts", "changes the shell's variables"),
+    ("hash", "changes where the shell finds commands"),
+    ("let", "changes the shell's variables"),
+    ("local", "changes the shell's variables"),
+    ("popd", "changes the shell's directory"),
+    ("pushd", "changes the shell's directory"),
+    ("read", "changes the shell's variables"),
+    ("readonly", "changes the shell's variables"),
+    ("set", "changes the shell's options"),
+    ("shift", "changes the shell's arguments"),
+    ("shopt", "changes the shell's options"),
+    ("source", "runs other commands in the shell"),
+    ("trap", "changes what the shell does when it ends"),
+    ("typeset", "changes the shell's variables"),
+    ("ulimit", "changes the shell's limits"),
+    ("umask", "changes the modes of what the shell makes"),
+    ("unalias", "changes the shell's commands"),
+    ("unset", "changes the shell's variables"),
+    ("wait", "is about the shell's jobs"),
+];
+
+/// Whether the shell knows a command by itself, and never looks for a program of that name.
+#[must_use]
+pub fn is_builtin(name: &str) -> bool {
+    BUILTINS.contains(&name)
+}
+
+/// What is known of a command.
+///
+/// # Errors
+/// Why it may leave anything behind.
+pub fn look_up(command: &Command) -> Result<Known, Refusal> {
+    let unknown = |name: &str| {
+        Refusal(format!(
+            "it is not known what `{name}` leaves in the shell or running"
+        ))
+    };
+    let Some(first) = command.words.first().filter(|word| word.is_literal) else {
+        return Err(Refusal("only the shell knows which command it is".into()));
+    };
+    let name = first.text.as_str();
+    if let Some((_, what)) = STATE.iter().find(|(other, _)| *other == name) {
+        return Err(Refusal(format!("`{name}` {what}")));
+    }
+    if name == ":" && command.has_assignments {
+        return Err(Refusal(
+            "an assignment before `:` changes the shell's variables".into(),
+        ));
+    }
+    if name == "printf"
+        && command
+            .arguments()
+            .first()
+            .is_none_or(|word| word.text.starts_with(['-', UNKNOWN]))
+    {
+        return Err(Refusal(
+            "`printf` may change the shell's variables (`-v`)".into(),
+        ));
+    }
+    let program = match name.rsplit_once('/') {
+        Some(("/bin" | "/sbin" | "/usr/bin" | "/usr/sbin" | "/usr/local/bin", program)) => program,
+        _ => name,
+    };
+    let arguments = command.arguments();
+    let known = match program {
+        "rm" => Some(CLEANUP),
+        "command" => arguments
+            .first()
+            .is_some_and(|word| word.text == "-v")
+            .then_some(SMALL),
+        "find" => find(arguments),
+        "gpg" => has(arguments, &["--dearmor"]).then_some(SMALL),
+        program if is_builtin(program) || FILE_TOOLS.contains(&program) => Some(SMALL),
+        program if FILE_PLACERS.contains(&program) => Some(Known {
+            installs: Installs::Anything,
+            ..SMALL
+        }),
+        program if COMPILERS.contains(&program) => {
+            let installs = arguments
+                .iter()
+                .any(|word| word.text.contains("install") && !word.text.starts_with("--prefix"));
+            Some(if installs { INSTALLER } else { LARGE })
+        }
+        "curl" | "wget" => Some(DOWNLOAD),
+        "git" => git(arguments),
+        "python" | "python3" => python(arguments),
+        program => package_manager(program, arguments),
+    };
+    let known = known.ok_or_else(|| unknown(&shown(command, program)))?;
+    Ok(with_programs(known, command))
+}
+
+/// A command with a word that leads to programs may make another one be found by a name, whatever it is.
+fn with_programs(known: Known, command: &Command) -> Known {
+    let leads = |word: &Word| {
+        !word.text.starts_with("-j") && (word.text.contains("bin") || word.text.contains(UNKNOWN))
+    };
+    // Tools that name what they write anywhere among their arguments.
+    let is_writer = known.installs == Installs::Nothing && !is_harmless(command);
+    let writes_programs =
+        command.files.iter().any(leads) || (is_writer && command.arguments().iter().any(leads));
+    match writes_programs {
+        true => Known {
+            installs: Installs::Anything,
+            ..known
+        },
+        false => known,
+    }
+}
+
+/// Makes no program: directories, output, checks.
+fn is_harmless(command: &Command) -> bool {
+    let harmless = [
+        "mkdir",
+        "grep",
+        "uname",
+        "nproc",
+        "basename",
+        "dirname",
+        "sha256sum",
+        "sha512sum",
+    ];
+    command
+        .words
+        .first()
+        .is_some_and(|name| is_builtin(&name.text) || harmless.contains(&name.text.as_str()))
+}
+
+fn has(arguments: &[Word], any: &[&str]) -> bool {
+    arguments
+        .iter()
+        .any(|word| any.contains(&word.text.as_str()))
+}
+
+/// The command with what kind of it this is: `npm run`, `git gc`.
+fn shown(command: &Command, program: &str) -> String {
+    match subcommand(command.arguments(), &[]) {
+        Some(sub)
+            if [
+                "python", "python3", "git", "npm", "yarn", "pnpm", "cargo", "go",
+            ]
+            .contains(&program) =>
+        {
+            format!("{program} {sub}")
+        }
+        _ => program.to_owned(),
+    }
+}
+
+/// The first argument that is no option; options of `with_value` take the argument behind them. Nothing where only the shell knows it.
+fn subcommand<'a>(arguments: &'a [Word], with_value: &[&str]) -> Option<&'a str> {
+    position(arguments, with_value)
+        .and_then(|at| arguments.get(at))
+        .filter(|word| word.is_literal)
+        .map(|word| word.text.as_str())
+}
+
+fn position(arguments: &[Word], with_value: &[&str]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let word = arguments.get(at)?;
+        if with_value.contains(&word.text.as_str()) {
+            at += 2;
+        } else if word.text.starts_with('-') {
+            at += 1;
+        } else {
+            return Some(at);
+        }
+    }
+}
+
+/// What `find` starts must be known as well.
+fn find(arguments: &[Word]) -> Option<Known> {
+    let started = [
+        "chmod", "chown", "gzip", "rm", "rmdir", "sed", "strip", "touch", "ls", "grep", "file",
+    ];
+    let is_start =
+        |word: &Word| matches!(word.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir");
+    arguments
+        .iter()
+        .zip(arguments.iter().skip(1))
+        .filter(|(word, _)| is_start(word))
+        .all(|(_, program)| program.is_literal && started.contains(&program.text.as_str()))
+        .then_some(SMALL)
+}
+
+fn git(arguments: &[Word]) -> Option<Known> {
+    match subcommand(arguments, &["-C", "-c"])? {
+        "clone" | "fetch" | "ls-remote" | "pull" | "submodule" => Some(DOWNLOAD),
+        "add" | "am" | "apply" | "archive" | "checkout" | "clean" | "config" | "describe"
+        | "init" | "log" | "remote" | "reset" | "restore" | "rev-parse" | "show" | "status"
+        | "switch" | "tag" => Some(SMALL),
+        _ => None,
+    }
+}
+
+fn python(arguments: &[Word]) -> Option<Known> {
+    let first = arguments.first().filter(|word| word.is_literal)?;
+    let second = arguments.get(1).filter(|word| word.is_literal);
+    match (first.text.as_str(), second.map(|word| word.text.as_str())) {
+        ("-m", Some("pip")) => package_manager("pip", arguments.get(2..)?),
+        ("-m", Some("build" | "compileall" | "ensurepip" | "venv"))
+        | ("setup.py", Some("build" | "install" | "bdist_wheel" | "sdist")) => Some(INSTALLER),
+        ("--version" | "-V", None) => Some(SMALL),
+        _ => None,
+    }
+}
+
+fn package_manager(program: &str, arguments: &[Word]) -> Option<Known> {
+    match program {
+        "apt" | "apt-get" => apt(arguments),
+        "apt-mark" | "apt-cache" | "dpkg-query" => Some(SMALL),
+        "dpkg" => Some(
+            match has(
+                arguments,
+                &["-i", "--install", "--unpack", "--configure", "-r", "-P"],
+            ) {
+                true => Known {
+                    installs: Installs::Packages,
+                    ..LARGE
+                },
+                false => SMALL,
+            },
+        ),
+        "rpm" => Some(Known {
+            installs: Installs::Packages,
+            ..LARGE
+        }),
+        "apk" => apk(arguments),
+        "dnf" | "microdnf" | "tdnf" | "yum" => rpm_based(arguments),
+        "pip" | "pip3" => by_subcommand(
+            arguments,
+            &["install", "download", "wheel", "uninstall"],
+            &["cache"],
+            &["check", "config", "freeze", "list", "show"],
+        ),
+        "npm" | "pnpm" | "yarn" => javascript(program, arguments),
+        "cargo" => by_subcommand(
+            arguments,
+            &["build", "fetch", "install", "vendor"],
+            &["clean"],
+            &[],
+        ),
+        "rustup" => by_subcommand(
+            arguments,
+            &["component", "default", "target", "toolchain", "update"],
+            &[],
+            &["show"],
+        ),
+        "go" => by_subcommand(
+            arguments,
+            &["build", "generate", "get", "install", "mod"],
+            &["clean"],
+            &["env", "version", "vet"],
+        ),
+        "gem" => by_subcommand(arguments, &["install", "update"], &["cleanup"], &[]),
+        "bundle" => by_subcommand(arguments, &["install"], &["clean"], &["config"]),
+        "composer" => by_subcommand(
+            arguments,
+            &["install", "dump-autoload"],
+            &["clear-cache"],
+            &["config"],
+        ),
+        "mvn" => Some(INSTALLER),
+        "conda" | "mamba" | "micromamba" => by_subcommand(
+            arguments,
+            &["create", "env", "install", "update"],
+            &["clean"],
+            &["config", "list"],
+        ),
+        _ => None,
+    }
+}
+
+fn by_subcommand(
+    arguments: &[Word],
+    install: &[&str],
+    clean: &[&str],
+    small: &[&str],
+) -> Option<Known> {
+    let sub = subcommand(arguments, &[])?;
+    let among = |list: &[&str]| list.contains(&sub);
+    match () {
+        () if among(install) => Some(INSTALLER),
+        () if among(clean) => Some(CLEANUP),
+        () if among(small) => Some(SMALL),
+        () => None,
+    }
+}
+
+fn apt(arguments: &[Word]) -> Option<Known> {
+    let install = Known {
+        installs: Installs::Packages,
+        index: Index::Used("apt"),
+        ..LARGE
+    };
+    match subcommand(
+        arguments,
+        &[
+            "-o",
+            "-t",
+            "-c",
+            "--option",
+            "--target-release",
+            "--config-file",
+        ],
+    )? {
+        "update" => Some(Known {
+            index: Index::Fetched("apt"),
+            ..LARGE
+        }),
+        "build-dep" | "dist-upgrade" | "download" | "full-upgrade" | "install" | "source"
+        | "upgrade" => Some(install),
+        "autoclean" | "autoremove" | "clean" | "purge" | "remove" => Some(CLEANUP),
+        "check" | "list" | "policy" | "search" | "show" => Some(SMALL),
+        _ => None,
+    }
+}
+
+fn apk(arguments: &[Word]) -> Option<Known> {
+    let fetches = has(arguments, &["-U", "--update", "--update-cache"]);
+    let index = match (fetches, has(arguments, &["--no-cache"])) {
+        // The index is fetched for this command alone.
+        (_, true) => Index::Unused,
+        (true, false) => Index::Fetched("apk"),
+        (false, false) => Index::Used("apk"),
+    };
+    let with_value = [
+        "-t",
+        "--virtual",
+        "-X",
+        "--repository",
+        "-p",
+        "--root",
+        "--keys-dir",
+        "--repositories-file",
+    ];
+    match subcommand(arguments, &with_value)? {
+        // Packages hide the applets of busybox by programs in other directories.
+        "add" | "fetch" | "fix" | "upgrade" => Some(Known { index, ..INSTALLER }),
+        "update" => Some(Known {
+            index: Index::Fetched("apk"),
+            ..LARGE
+        }),
+        "cache" | "del" => Some(CLEANUP),
+        "info" | "list" | "search" => Some(SMALL),
+        _ => None,
+    }
+}
+
+fn rpm_based(arguments: &[Word]) -> Option<Known> {
+    match subcommand(
+        arguments,
+        &["-c", "--config", "--releasever", "--installroot"],
+    )? {
+        "builddep" | "distro-sync" | "downgrade" | "group" | "groupinstall" | "install"
+        | "localinstall" | "module" | "reinstall" | "update" | "upgrade" => Some(Known {
+            installs: Installs::Packages,
+            index: Index::Used("rpm"),
+            ..LARGE
+        }),
+        "check-update" | "makecache" => Some(Known {
+            index: Index::Fetched("rpm"),
+            ..LARGE
+        }),
+        "autoremove" | "clean" | "erase" | "remove" => Some(CLEANUP),
+        "info" | "list" | "repolist" | "search" => Some(SMALL),
+        _ => None,
+    }
+}
+
+/// Their scripts may do anything; those that build are taken to do what their names say.
+fn javascript(program: &str, arguments: &[Word]) -> Option<Known> {
+    let Some(at) = position(
+        arguments,
+        &["--prefix", "--dir", "-C", "--filter", "--cwd", "-w"],
+    ) else {
+        let only_options = arguments.iter().all(|word| word.is_literal);
+        return (program == "yarn" && only_options).then_some(INSTALLER);
+    };
+    let rest = arguments.get(at..).unwrap_or_default();
+    let word = |at: usize| {
+        rest.get(at)
+            .filter(|word| word.is_literal)
+            .map(|word| word.text.as_str())
+    };
+    match (word(0)?, word(1)) {
+        ("add" | "ci" | "i" | "install" | "prune" | "rebuild" | "fetch" | "build", _) => {
+            Some(INSTALLER)
+        }
+        ("run" | "run-script", Some(script)) if script.contains("build") || script == "compile" => {
+            Some(INSTALLER)
+        }
+        ("cache", Some("clean")) | ("store", Some("prune")) => Some(CLEANUP),
+        ("config" | "pkg", _) => Some(SMALL),
+        _ => None,
+    }
+}
