@@ -288,8 +288,8 @@ impl Mounts<'_> {
     }
 }
 
-/// The path on the host of what a bind mount shows.
-fn find_in_tree(tree: &Path, path: &str, target: &str) -> Result<(PathBuf, Kind)> {
+/// The path on the host of what a bind mount shows, and what it needs to stand on.
+pub fn find_in_tree(tree: &Path, path: &str, target: &str) -> Result<(PathBuf, Kind)> {
     let failed = |message: String| Error::Mount {
         target: target.to_owned(),
         message,
@@ -316,7 +316,7 @@ fn bind(target: &str, source: &Path, options: &[&str]) -> Result<Value> {
 }
 
 /// Makes the working directory as BuildKit does: new directories are the user's.
-fn make_working_dir(root: &Root, cwd: &Path, user: &User) -> Result<()> {
+pub fn make_working_dir(root: &Root, cwd: &Path, user: &User) -> Result<()> {
     let make = || {
         if root.resolve(cwd)?.as_os_str().is_empty() || root.stat(cwd).is_ok() {
             return Ok(());

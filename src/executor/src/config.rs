@@ -13,7 +13,7 @@ use crate::seccomp;
 use crate::user::User;
 
 /// Where a shell looks for programs unless the image says so.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What of the kernel is hidden.
 const MASKED: [&str; 11] = [

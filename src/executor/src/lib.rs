@@ -29,8 +29,12 @@ mod ssh_wire;
 mod stubs;
 mod user;
 
+pub use bundle::{find_in_tree, make_working_dir};
+pub use config::PATH;
 pub use error::{Error, Result};
 pub use executor::{Config, Executor};
 pub use request::{Outcome, Request, ResolvedMount, Stream};
 pub use secrets::{Secret, SecretSource, Secrets};
 pub use ssh::{SshAgents, SshForward};
+pub use stubs::{Kind as MountPoint, Stubs};
+pub use user::User;

@@ -16,9 +16,11 @@ const MAX_ID: i64 = i32::MAX as i64;
 /// Whose process it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct User {
+    /// Its number.
     pub uid: u32,
+    /// The number of its group.
     pub gid: u32,
-    /// With `gid` among them.
+    /// The numbers of all its groups, with `gid` among them.
     pub groups: Vec<u32>,
 }
 
