@@ -15,7 +15,7 @@ use crate::changesets::Changeset;
 use crate::contexts::ContextTree;
 use crate::engine::Parts;
 use crate::error::{Error, Result};
-use crate::events::{Events, Outcome, Vertex};
+use crate::events::{Events, Outcome, Vertex, VertexId};
 use crate::export::Made;
 use crate::images::{BaseImage, empty_tree};
 use crate::remote::Download;
@@ -202,18 +202,30 @@ impl Build {
         }
     }
 
-    /// The vertex of a node, announced when it is first asked for.
+    /// The vertex of a node, announced when it is first asked for; those that it waits for are announced before it.
     pub fn vertex(&self, id: NodeId) -> &Vertex {
         self.vertices[id.index()].get_or_init(|| {
             let node = self.node(id);
-            let inputs = node
-                .op
-                .inputs()
-                .into_iter()
-                .filter_map(|(input, _)| self.vertices[input.index()].get().map(|vertex| vertex.id))
-                .collect();
+            let mut inputs = Vec::new();
+            self.add_inputs(node, &mut inputs);
             self.events.vertex(&node.label, inputs, node.origin.clone())
         })
+    }
+
+    /// Adds the vertices of a node's inputs, each once. A layer is made for the one that wants it: that one waits for its tree.
+    fn add_inputs(&self, node: &Node, inputs: &mut Vec<VertexId>) {
+        for (input, _) in node.op.inputs() {
+            match &self.node(input).op {
+                Op::Scratch(_) => {}
+                Op::Diff(_) | Op::Layer(_) => self.add_inputs(self.node(input), inputs),
+                _ => {
+                    let vertex = self.vertex(input).id;
+                    if !inputs.contains(&vertex) {
+                        inputs.push(vertex);
+                    }
+                }
+            }
+        }
     }
 
     /// The paths at which two trees may differ, where a step of this build made one of the other.
