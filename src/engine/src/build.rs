@@ -319,18 +319,29 @@ impl Build {
         let error = match error {
             Error::Shared(error) => return error,
             error if self.cancel.is_cancelled() && error.is_canceled() => Arc::new(error),
-            error => {
-                let node = self.node(id);
-                Arc::new(Error::Step {
-                    label: node.label.clone(),
-                    origin: node.origin.clone(),
-                    source: Box::new(error),
-                })
-            }
+            error => Arc::new(self.of_step(id, error)),
         };
         let _ = self.first_error.set(Arc::clone(&error));
         self.cancel.cancel();
         error
+    }
+
+    /// A failure with the instruction that it is of.
+    fn of_step(&self, id: NodeId, error: Error) -> Error {
+        let node = self.node(id);
+        let (part, source) = match error {
+            Error::Action { index, source } => (self.graph().parts(id).get(index), source),
+            error => (None, Box::new(error)),
+        };
+        let (label, origin) = match part {
+            Some(part) => (&part.label, &part.origin),
+            None => (&node.label, &node.origin),
+        };
+        Error::Step {
+            label: label.clone(),
+            origin: origin.clone(),
+            source,
+        }
     }
 }
 

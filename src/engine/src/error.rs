@@ -24,6 +24,14 @@ pub enum Error {
         /// Why.
         source: Box<Error>,
     },
+    /// An action of a step failed, of which several instructions may have made one.
+    #[error("{source}")]
+    Action {
+        /// Which one, counted from 0.
+        index: usize,
+        /// Why.
+        source: Box<Error>,
+    },
     /// The process of a step ended with a code that is not zero.
     #[error("process {command:?} did not complete successfully: exit code: {code}")]
     Process {
@@ -199,7 +207,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Step { source, .. } => source.hint(),
+            Self::Step { source, .. } | Self::Action { source, .. } => source.hint(),
             Self::Shared(error) => error.hint(),
             Self::ImageNotFound { hint, .. } | Self::Unsupported { hint, .. } => Some(hint.clone()),
             Self::WrongPlatform { .. } => {
@@ -252,9 +260,20 @@ impl Error {
     pub fn is_canceled(&self) -> bool {
         match self {
             Self::Canceled => true,
-            Self::Step { source, .. } => source.is_canceled(),
+            Self::Step { source, .. } | Self::Action { source, .. } => source.is_canceled(),
             Self::Shared(error) => error.is_canceled(),
             _ => false,
+        }
+    }
+
+    /// The failure of an action of a step.
+    pub(crate) fn of_action(index: usize) -> impl FnOnce(Self) -> Self {
+        move |source| match source {
+            shared @ Self::Shared(_) => shared,
+            source => Self::Action {
+                index,
+                source: Box::new(source),
+            },
         }
     }
 

@@ -106,7 +106,7 @@ impl Build {
             _ => self.node(changeset),
         };
         match &upper.op {
-            Op::Run(run) => format!("mount / from exec {}", run.args.join(" ")),
+            Op::Run(run) => format!("mount / from exec {}", run.command()),
             Op::File(file) if !is_linked(file) => "fileop target".to_owned(),
             _ => upper.label.clone(),
         }

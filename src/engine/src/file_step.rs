@@ -76,8 +76,11 @@ impl Build {
         let root_id = self.tree_id(root).await?;
         let mut inputs = Vec::new();
         let mut taken = Vec::new();
-        for (action, source) in file.actions.iter().zip(&sources) {
-            let (one, input) = self.take(action, source.as_ref()).await?;
+        for (index, (action, source)) in file.actions.iter().zip(&sources).enumerate() {
+            let (one, input) = self
+                .take(action, source.as_ref())
+                .await
+                .map_err(Error::of_action(index))?;
             inputs.push(input);
             taken.push(one);
         }
@@ -195,8 +198,10 @@ impl Build {
         inputs: &mut [Option<Digest>],
     ) -> Result<bool> {
         let mut takes_from_steps = false;
-        let places = taken.iter_mut().zip(inputs);
-        for ((action, source), (taken, input)) in file.actions.iter().zip(sources).zip(places) {
+        let places = taken.iter_mut().zip(inputs).enumerate();
+        for ((action, source), (index, (taken, input))) in
+            file.actions.iter().zip(sources).zip(places)
+        {
             let (
                 FileAction::Copy(copy),
                 Some(value @ (Value::Empty | Value::Tree(_) | Value::Image(..))),
@@ -220,7 +225,8 @@ impl Build {
                 };
                 Ok((Taken::Tree(root, selection), content))
             })
-            .await?;
+            .await
+            .map_err(Error::of_action(index))?;
             *taken = one;
             if content.is_some() {
                 *input = content;
@@ -267,40 +273,51 @@ impl Parts {
     ) -> Result<(bool, BTreeSet<PathBuf>)> {
         let mut is_stable = true;
         let mut touched = BTreeSet::new();
-        for (action, taken) in actions.iter().zip(taken) {
-            let copy = match action {
-                FileAction::MakeDirectory { path, owner, time } => {
-                    touched.insert(stromatekt_files::make_directory(into, path, owner, *time)?);
-                    continue;
-                }
-                FileAction::Copy(copy) => copy,
-            };
-            let copied = match (taken, &copy.from) {
-                (Taken::Context(context, selection), _) => {
-                    self.make_room(selection)?;
-                    stromatekt_files::copy(Content::Tree(&context.source(), selection), copy, into)
-                }
-                (Taken::Tree(root, selection), _) => {
-                    self.make_room(selection)?;
-                    stromatekt_files::copy(Content::Tree(&tree_source(root), selection), copy, into)
-                }
-                (Taken::Download(download), CopySource::Blob { name, .. }) => {
-                    let content = Content::Blob {
-                        path: &download.path,
-                        name,
-                        modified: download.modified,
-                    };
-                    stromatekt_files::copy(content, copy, into)
-                }
-                (Taken::Nothing, CopySource::Inline { name, content }) => {
-                    stromatekt_files::copy(Content::Inline { name, content }, copy, into)
-                }
-                _ => return Err(wrong_kind()),
-            }?;
-            is_stable &= copied.unstable.is_empty();
-            touched.extend(copied.touched);
+        for (index, (action, taken)) in actions.iter().zip(taken).enumerate() {
+            let done = self.do_one(into, action, taken);
+            let (is_one_stable, paths) = done.map_err(Error::of_action(index))?;
+            is_stable &= is_one_stable;
+            touched.extend(paths);
         }
         Ok((is_stable, touched))
+    }
+
+    fn do_one(
+        &self,
+        into: &Root,
+        action: &FileAction,
+        taken: &Taken,
+    ) -> Result<(bool, BTreeSet<PathBuf>)> {
+        let copy = match action {
+            FileAction::MakeDirectory { path, owner, time } => {
+                let path = stromatekt_files::make_directory(into, path, owner, *time)?;
+                return Ok((true, BTreeSet::from([path])));
+            }
+            FileAction::Copy(copy) => copy,
+        };
+        let copied = match (taken, &copy.from) {
+            (Taken::Context(context, selection), _) => {
+                self.make_room(selection)?;
+                stromatekt_files::copy(Content::Tree(&context.source(), selection), copy, into)
+            }
+            (Taken::Tree(root, selection), _) => {
+                self.make_room(selection)?;
+                stromatekt_files::copy(Content::Tree(&tree_source(root), selection), copy, into)
+            }
+            (Taken::Download(download), CopySource::Blob { name, .. }) => {
+                let content = Content::Blob {
+                    path: &download.path,
+                    name,
+                    modified: download.modified,
+                };
+                stromatekt_files::copy(content, copy, into)
+            }
+            (Taken::Nothing, CopySource::Inline { name, content }) => {
+                stromatekt_files::copy(Content::Inline { name, content }, copy, into)
+            }
+            _ => return Err(wrong_kind()),
+        }?;
+        Ok((copied.unstable.is_empty(), copied.touched))
     }
 
     fn make_room(&self, selection: &Selection) -> Result<()> {

@@ -137,12 +137,12 @@ impl Build {
                 && let Some(architecture) = foreign::architecture(&draft.root()?, run)
             {
                 return Err(Error::ForeignProgram {
-                    command: run.args.join(" "),
+                    command: run.command(),
                     architecture,
                 });
             }
             let failure = Error::Process {
-                command: run.args.join(" "),
+                command: run.command(),
                 code: outcome.exit,
             };
             return Err(self.parts.snapshots.explain(failure));

@@ -183,6 +183,12 @@ pub enum Sharing {
 }
 
 impl Run {
+    /// The command as the user wrote it.
+    #[must_use]
+    pub fn command(&self) -> String {
+        self.shown.clone().unwrap_or_else(|| self.args.join(" "))
+    }
+
     pub(crate) fn visit_inputs(&mut self, visit: &mut dyn FnMut(&mut NodeId, ValueKind)) {
         visit(&mut self.root, ValueKind::Tree);
         for mount in &mut self.mounts {
