@@ -381,6 +381,24 @@ impl<'a> Fields<'a> {
         &self.known
     }
 
+    /// Refuses fields that a reader of the language would expect, but that there are not here: `why` follows their name.
+    ///
+    /// # Errors
+    /// When one of them is there.
+    pub fn refuse(&self, names: &[&str], why: &str) -> Result<(), Problem> {
+        let found = |(entry, _): &&(&Entry, bool)| names.contains(&entry.key.as_str());
+        match self.entries.iter().find(found) {
+            None => Ok(()),
+            Some((entry, _)) => {
+                let place = Place {
+                    path: self.item.under(&entry.key),
+                    ..self.item.place_of(entry.key_span)
+                };
+                Err(place.problem(format!("`{}` {why}", entry.key)))
+            }
+        }
+    }
+
     /// Ends the reading.
     ///
     /// # Errors
@@ -447,6 +465,20 @@ mod tests {
             "p.yaml:1:1: a task has no field `nmae`"
         );
         assert_eq!(problem.help.as_deref(), Some("did you mean `name`?"));
+    }
+
+    #[test]
+    fn fields_that_are_known_elsewhere_are_refused_with_a_reason() {
+        let document = document("a: 1\nterminal: true\n");
+        let mut fields = document.top().fields("a process").expect("a map");
+        fields.take("a");
+        assert_eq!(fields.refuse(&["capabilities"], "is not supported"), Ok(()));
+        let problem = fields.refuse(&["terminal"], "is not supported");
+        let problem = problem.expect_err("it is there");
+        assert_eq!(
+            problem.to_string(),
+            "p.yaml:2:1: `terminal` is not supported"
+        );
     }
 
     #[test]
