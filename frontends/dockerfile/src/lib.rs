@@ -45,13 +45,14 @@ mod source;
 mod state;
 mod targets;
 
+pub use build_args::proxy_environment;
 pub use checks::{Checks, Rule, Violation};
 pub use error::{Error, Problem, Result};
 pub use lower::{bases, lower, lower_checked};
 pub use lowered::{ImageConfigs, ImageRequest, Lowered, LoweredImage, Lowering};
 pub use options::{Entitlement, NamedContext, NoCache, Options};
 pub use outline::{Credential, Outline, OutlineArg};
-pub use stromatekt_dockerfile_parser::{Dockerfile, Span, Warning, boolean, csv};
+pub use stromatekt_dockerfile_parser::{Dockerfile, Span, Warning, boolean, csv, duration};
 pub use targets::{Target, targets};
 
 /// Reads a Dockerfile.

@@ -1,0 +1,326 @@
+//! A pipeline read for one platform: its units and images, each with its names resolved.
+
+use std::sync::Arc;
+
+use stromatekt_oci::platform::Platform;
+use stromatekt_pipeline::{Entry, Item, Kind, Options, Place, Problem, Span, Value};
+
+use crate::expand::{Scope, expand};
+use crate::load::{Module, Pipeline};
+use crate::names::{self, with_combination};
+use crate::read::{self, Reading};
+use crate::scope::{Named, Names, What};
+use crate::spec::{Image, Spec, Unit, UnitId};
+use crate::variables;
+
+/// How many combinations a matrix may have.
+const COMBINATIONS: usize = 1000;
+
+/// A pipeline read for one platform.
+#[derive(Debug)]
+pub struct Program {
+    /// The units.
+    pub units: Vec<Unit>,
+    /// The images of the main file and its libraries.
+    pub images: Vec<Image>,
+    /// The names.
+    pub names: Names,
+}
+
+/// The sections of a file with units, and what an entry of each is called.
+const SECTIONS: [(&str, &str); 3] = [
+    ("bases", "a base"),
+    ("sources", "a source"),
+    ("tasks", "a task"),
+];
+
+/// Something that is declared and not read yet.
+struct Declared<'a> {
+    module: usize,
+    section: &'static str,
+    entry: &'a Entry,
+    name: String,
+    place: Place,
+    scope: Scope,
+}
+
+impl Program {
+    /// Reads all of a pipeline.
+    pub fn read(
+        pipeline: &Pipeline,
+        options: &Options,
+        target: &Platform,
+    ) -> Result<Self, Problem> {
+        let scopes = variables::scopes(pipeline, options, target)?;
+        let nowhere = match pipeline.modules.first() {
+            Some(module) => module.document.place(Span::default(), ""),
+            None => {
+                return Ok(Self {
+                    units: Vec::new(),
+                    images: Vec::new(),
+                    names: Names::default(),
+                });
+            }
+        };
+        let built_in = |name: &str, spec| Unit {
+            name: name.to_owned(),
+            place: nowhere.clone(),
+            spec,
+        };
+        let mut units = vec![
+            built_in(names::SCRATCH, Spec::Scratch),
+            built_in(
+                names::CONTEXT,
+                Spec::Directory(names::CONTEXT.to_owned(), None),
+            ),
+        ];
+        let mut names = Names::default();
+        names
+            .modules
+            .resize_with(pipeline.modules.len(), Default::default);
+        let mut declared = Vec::new();
+        let mut images = Vec::new();
+        for (number, module) in pipeline.modules.iter().enumerate() {
+            for import in &module.imports {
+                let named = Named {
+                    place: import.place.clone(),
+                    title: "an import",
+                    what: What::Library(import.module),
+                };
+                names.give(number, &import.name, named)?;
+            }
+            for (section, title) in SECTIONS {
+                for entry in entries(module, section)? {
+                    let place = key_place(module, section, entry);
+                    let found = combinations(number, module, section, entry, &scopes[number])?;
+                    let first = units.len() + declared.len();
+                    let unit = |index: usize| UnitId(first + index);
+                    let what = match found.as_slice() {
+                        [(values, _)] if values.is_empty() => What::Unit(unit(0)),
+                        several => {
+                            let several = several.iter().enumerate();
+                            let several =
+                                several.map(|(index, (values, _))| (values.clone(), unit(index)));
+                            What::Matrix(several.collect())
+                        }
+                    };
+                    let named = Named { place, title, what };
+                    names.give(number, &entry.key, named)?;
+                    declared.extend(found.into_iter().map(|(_, declared)| declared));
+                }
+            }
+            for entry in entries(module, "images")? {
+                names::check(&entry.key, &key_place(module, "images", entry))?;
+                let found = combinations(number, module, "images", entry, &scopes[number])?;
+                images.extend(found.into_iter().map(|(_, declared)| declared));
+            }
+        }
+        let reading = |module: usize| Reading {
+            names: &names,
+            module,
+            directory: &pipeline.modules[module].directory,
+            library: &pipeline.modules[module].library,
+            target,
+            host: &options.host,
+        };
+        for declared in declared {
+            let module = &pipeline.modules[declared.module];
+            let spec = declared.read(module, |item| {
+                let reading = reading(declared.module);
+                match declared.section {
+                    "bases" => read::base(item, &reading),
+                    "sources" => read::source(&declared.entry.key, item, &reading),
+                    _ => read::task(item, &reading),
+                }
+            })?;
+            units.push(Unit {
+                name: declared.name,
+                place: declared.place,
+                spec,
+            });
+        }
+        let mut read_images = Vec::new();
+        for declared in images {
+            let module = &pipeline.modules[declared.module];
+            let image = declared.read(module, |item| {
+                let (name, place) = (declared.name.clone(), declared.place.clone());
+                read::image(name, place, item, &reading(declared.module))
+            })?;
+            read_images.push(image);
+        }
+        Ok(Self {
+            units,
+            images: read_images,
+            names,
+        })
+    }
+
+    /// The unit of an id.
+    pub fn unit(&self, id: UnitId) -> &Unit {
+        &self.units[id.0]
+    }
+}
+
+impl Declared<'_> {
+    /// Reads it, its texts expanded.
+    fn read<T>(
+        &self,
+        module: &Module,
+        read: impl FnOnce(&Item<'_>) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        let file: &Arc<str> = &module.document.file;
+        let path = format!("{}.{}", self.section, self.entry.key);
+        let value = expand(&self.entry.value, &self.scope, file, &path)?;
+        let whole = wrapped(self.section, self.entry, value);
+        // Two maps of one entry each, made on the line before.
+        let section = Item::new(file, &whole).entries()?;
+        let entries = match section.first() {
+            Some(section) => section.item.entries()?,
+            None => Vec::new(),
+        };
+        match entries.first() {
+            Some(entry) => read(&entry.item),
+            None => Err(self.place.problem("there is nothing to read")),
+        }
+    }
+}
+
+/// A value in the maps around it, so that its path is told whole.
+fn wrapped(section: &str, entry: &Entry, value: Value) -> Value {
+    let around = |key: &str, key_span: Span, value: Value| Value {
+        span: value.span,
+        kind: Kind::Map(vec![Entry {
+            key: key.to_owned(),
+            key_span,
+            value,
+        }]),
+    };
+    let inner = around(&entry.key, entry.key_span, value);
+    around(section, entry.key_span, inner)
+}
+
+fn entries<'a>(module: &'a Module, section: &'static str) -> Result<&'a [Entry], Problem> {
+    let mut top = module.document.top().fields("a pipeline")?;
+    match top.take(section) {
+        Some(item) => {
+            item.entries()?;
+            match &item.value().kind {
+                Kind::Map(entries) => Ok(entries),
+                _ => Ok(&[]),
+            }
+        }
+        None => Ok(&[]),
+    }
+}
+
+fn key_place(module: &Module, section: &str, entry: &Entry) -> Place {
+    module
+        .document
+        .place(entry.key_span, &format!("{section}.{}", entry.key))
+}
+
+/// One declaration, or one for each combination of its matrix.
+fn combinations<'a>(
+    number: usize,
+    module: &Module,
+    section: &'static str,
+    entry: &'a Entry,
+    scope: &Scope,
+) -> Result<Vec<(Vec<String>, Declared<'a>)>, Problem> {
+    let place = key_place(module, section, entry);
+    let mut found = vec![(Vec::new(), scope.clone())];
+    if let Some(matrix) = matrix(module, section, entry, scope)? {
+        for (name, values) in matrix {
+            let more = found.iter().flat_map(|(combination, scope)| {
+                values.iter().map(|value| {
+                    let combination = combination.iter().chain([value]).cloned().collect();
+                    (combination, scope.with(&name, value))
+                })
+            });
+            found = more.collect();
+            if found.len() > COMBINATIONS {
+                return Err(place.problem(format!(
+                    "this matrix has more than {COMBINATIONS} combinations"
+                )));
+            }
+        }
+    }
+    let declared = found.into_iter().map(|(combination, scope)| {
+        let name = with_combination(&entry.key, &combination);
+        let declared = Declared {
+            module: number,
+            section,
+            entry,
+            name: match module.library.as_str() {
+                "" => name,
+                library => format!("{library}.{name}"),
+            },
+            place: place.clone(),
+            scope,
+        };
+        (combination, declared)
+    });
+    Ok(declared.collect())
+}
+
+type Matrix = Vec<(String, Vec<String>)>;
+
+fn matrix(
+    module: &Module,
+    section: &'static str,
+    entry: &Entry,
+    scope: &Scope,
+) -> Result<Option<Matrix>, Problem> {
+    let Kind::Map(fields) = &entry.value.kind else {
+        return Ok(None);
+    };
+    let is_possible = matches!(section, "tasks" | "images");
+    let Some(field) = fields
+        .iter()
+        .find(|field| is_possible && field.key == "matrix")
+    else {
+        return Ok(None);
+    };
+    let file = &module.document.file;
+    let path = format!("{section}.{}.matrix", entry.key);
+    let value = expand(&field.value, scope, file, &path)?;
+    let item = Item::new(file, &value);
+    let mut matrix = Vec::new();
+    for axis in item.entries()? {
+        if !names::is_name(axis.name) || scope.variables.contains_key(axis.name) {
+            return Err(axis
+                .name_place
+                .problem(format!("`{}` cannot be a variable of a matrix", axis.name))
+                .help("its names are made of letters, digits, `-` and `_`, and are those of no other variable"));
+        }
+        let values = axis
+            .item
+            .list()?
+            .iter()
+            .map(value_of_matrix)
+            .collect::<Result<Vec<_>, _>>()?;
+        if values.is_empty() {
+            return Err(axis.item.problem(format!("`{}` has no values", axis.name)));
+        }
+        for (index, value) in values.iter().enumerate() {
+            if values[..index].contains(value) {
+                return Err(axis.item.problem(format!("`{value}` is there twice")));
+            }
+        }
+        matrix.push((axis.name.to_owned(), values));
+    }
+    match matrix.is_empty() {
+        true => Err(item.problem("this matrix has no variables")),
+        false => Ok(Some(matrix)),
+    }
+}
+
+fn value_of_matrix(item: &Item<'_>) -> Result<String, Problem> {
+    let text = item.text()?;
+    match text.is_empty() || text.trim() != text || text.contains([',', '[', ']']) {
+        true => Err(item
+            .problem(format!("`{text}` cannot be a value of a matrix"))
+            .help("values have no commas, no brackets and no spaces around them")),
+        false => Ok(text),
+    }
+}
