@@ -21,11 +21,11 @@ const START: &str = "_start";
 /// How large the file of a module may be.
 const MAX_SIZE: u64 = 512 << 20;
 
-/// About how many instructions run between two looks whether the build was cancelled: some milliseconds.
-const SLICE: u64 = 2_000_000;
+/// About how many instructions run between two looks whether the build was cancelled: a millisecond or two, unless this program is a debug build.
+const SLICE: u64 = 500_000;
 
 /// How many instructions what runs before `_start` may take. It cannot be interrupted, so it is bounded.
-const MAX_START: u64 = 200_000_000;
+const MAX_START: u64 = 5_000_000;
 
 /// How deep calls may be nested, and how many bytes their values may take: what programs find on Linux.
 const MAX_DEPTH: usize = 100_000;

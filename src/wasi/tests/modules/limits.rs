@@ -1,0 +1,182 @@
+//! How much modules may take, and what they may not ask for.
+
+use std::path::PathBuf;
+
+use stromatekt_executor::ResolvedMount;
+use stromatekt_graph::limits::Ulimit;
+use stromatekt_graph::run::{MountSource, Network, Run, Security};
+use stromatekt_wasi::Error;
+
+use crate::lab::{Step, lab, module};
+
+#[tokio::test]
+async fn a_module_that_runs_out_of_memory_is_told_so() {
+    let Some(lab) = lab() else { return };
+    // As malloc and abort do.
+    let grow = r#"(loop $more
+        (br_if $more (i32.ne (memory.grow (i32.const 16)) (i32.const -1))))"#;
+    let limited = || module().but(|run| run.limits.resources.memory = Some(16 << 20));
+    for (end, told) in [
+        ("unreachable", "and it was stopped by a trap"),
+        (
+            "(call $proc_exit (i32.const 3))",
+            "and it ended with exit code 3",
+        ),
+    ] {
+        lab.start(&format!("{grow} {end}"));
+        let error = lab.try_run(limited()).await.expect_err(end);
+        assert!(
+            matches!(
+                error,
+                Error::Memory {
+                    limit: 16_777_216,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains(told), "{error}");
+    }
+    lab.start(grow);
+    assert_eq!(
+        lab.run(limited()).await.exit,
+        0,
+        "one that copes has succeeded"
+    );
+    lab.module(r#"(module (memory (export "memory") 1000) (func (export "_start")))"#);
+    let error = lab
+        .try_run(limited())
+        .await
+        .expect_err("it begins with more");
+    assert!(matches!(error, Error::Memory { .. }), "{error:?}");
+    assert_eq!(lab.run(module()).await.exit, 0, "it has a gibibyte else");
+    let several =
+        r#"(module (memory (export "memory") 200) (memory 200) (func (export "_start")))"#;
+    lab.module(several);
+    let error = lab
+        .try_run(limited())
+        .await
+        .expect_err("they count together");
+    assert!(matches!(error, Error::Memory { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_module_that_grows_to_its_own_maximum_has_not_run_out_of_memory() {
+    let Some(lab) = lab() else { return };
+    lab.module(
+        r#"(module (memory (export "memory") 1 2)
+          (func (export "_start")
+            (if (i32.ne (memory.grow (i32.const 9)) (i32.const -1)) (then (return)))
+            unreachable))"#,
+    );
+    let error = lab.try_run(module()).await.expect_err("it traps");
+    assert!(matches!(error, Error::Trap { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn open_files_are_bounded() {
+    let Some(lab) = lab() else { return };
+    lab.start(
+        r#"(loop $more (drop (call $open (i32.const 0) (i32.const 1024) (i32.const 12))) (br $more))
+        --- (data (i32.const 1024) "/module.wasm")"#,
+    );
+    const TOO_MANY: i32 = 33;
+    assert_eq!(lab.run(module()).await.exit, TOO_MANY);
+}
+
+#[tokio::test]
+async fn what_a_module_cannot_have_is_refused_by_name() {
+    let Some(lab) = lab() else { return };
+    lab.start("");
+    let limit = |name: &str| Ulimit {
+        name: name.to_owned(),
+        soft: Some(64),
+        hard: Some(64),
+    };
+    assert_eq!(
+        lab.run(module().but(|run| run.limits.ulimits = vec![limit("nofile")]))
+            .await
+            .exit,
+        0
+    );
+    let cases: Vec<(fn(&mut Run), &str)> = vec![
+        (|run| run.network = Network::Host, "the host's network"),
+        (|run| run.security = Security::Insecure, "privileges"),
+        (|run| run.hostname = Some("h".to_owned()), "a host name"),
+        (
+            |run| run.extra_hosts = vec![("h".to_owned(), [127, 0, 0, 1].into())],
+            "additional hosts",
+        ),
+        (
+            |run| run.limits.cgroup_parent = Some("/g".to_owned()),
+            "a control group",
+        ),
+        (|run| run.limits.resources.memory_swap = Some(1), "swap"),
+        (
+            |run| run.limits.resources.cpu_shares = Some(1),
+            "a share of the processors",
+        ),
+        (
+            |run| run.limits.resources.cpu_quota = Some(1),
+            "processor time",
+        ),
+        (
+            |run| run.limits.resources.cpus = Some("0".to_owned()),
+            "processors of its own",
+        ),
+        (
+            |run| run.limits.resources.mems = Some("0".to_owned()),
+            "memory nodes",
+        ),
+    ];
+    let mut steps: Vec<(Step, &str)> = cases
+        .into_iter()
+        .map(|(change, told)| (module().but(change), told))
+        .collect();
+    steps.push((
+        module().but(|run| run.limits.ulimits = vec![limit("nproc")]),
+        "`nproc`",
+    ));
+    let inline = MountSource::Inline {
+        content: Vec::new(),
+        mode: 0o644,
+    };
+    steps.push((
+        module().mount("/inline", inline, ResolvedMount::Made),
+        "`/inline`",
+    ));
+    let ssh = MountSource::Ssh {
+        id: "default".to_owned(),
+        required: false,
+        mode: 0o600,
+        uid: 0,
+        gid: 0,
+    };
+    steps.push((module().mount("/ssh", ssh, ResolvedMount::Made), "`/ssh`"));
+    let secret = MountSource::Secret {
+        id: "token".to_owned(),
+        env: None,
+        file: true,
+        required: true,
+        mode: 0o400,
+        uid: 0,
+        gid: 0,
+    };
+    steps.push((
+        module().mount("/secret", secret, ResolvedMount::Made),
+        "`/secret`",
+    ));
+    for (step, told) in steps {
+        let error = lab.try_run(step).await.expect_err(told);
+        assert!(matches!(error, Error::Refused { .. }), "{told}: {error:?}");
+        let error = error.to_string();
+        assert!(
+            error.contains(told) && error.contains("executor `runc`"),
+            "{error}"
+        );
+    }
+    let tmpfs = || MountSource::Tmpfs { size: None };
+    let wrong = ResolvedMount::Directory(PathBuf::from("/nowhere"));
+    let error = lab.try_run(module().mount("/tmp", tmpfs(), wrong)).await;
+    assert!(error.is_err(), "{error:?}");
+}
