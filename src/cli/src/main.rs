@@ -27,6 +27,7 @@ mod options;
 mod output;
 mod output_attributes;
 mod outputs;
+mod pictures;
 mod prepare;
 mod progress;
 mod report;

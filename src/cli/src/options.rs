@@ -91,6 +91,12 @@ pub struct Args {
     /// Write the image's digests and names into this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub metadata_file: Option<PathBuf>,
+    /// Write a page into this file that shows which step ran when, what it waited for, and the critical path
+    #[arg(long, value_name = "FILE")]
+    pub timeline: Option<PathBuf>,
+    /// Write the same into this file in Chrome's trace format, for chrome://tracing and Perfetto
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
     /// How progress is shown: auto (tty on a terminal, else plain), tty, plain, rawjson (as BuildKit's clients write it), or
     /// quiet (as --quiet)
     #[arg(

@@ -1,6 +1,7 @@
 //! Showing what a build does: one trace of all events, and the displays that read it.
 //!
 //! - [`trace`]: what is known of every vertex
+//! - [`record`](mod@record): events for the pictures of a build
 //! - [`watch`](mod@watch): the thread that takes events and drives a display
 //! - [`plain`], [`tty`], [`rawjson`], [`quiet`]: the displays
 
@@ -8,6 +9,7 @@ mod log;
 pub mod plain;
 pub mod quiet;
 pub mod rawjson;
+mod record;
 pub mod trace;
 pub mod tty;
 pub mod watch;

@@ -12,6 +12,7 @@ use crate::image_requests;
 use crate::interrupt;
 pub use crate::options::Args;
 use crate::output::print;
+use crate::pictures::Pictures;
 use crate::prepare::Work;
 use crate::progress::watch::Watch;
 use crate::report;
@@ -26,6 +27,7 @@ const KEEP_GIT_DIR: &str = "BUILDKIT_CONTEXT_KEEP_GIT_DIR";
 /// # Errors
 /// When the options, the Dockerfile or the build are at fault, or the person stopped it.
 pub async fn run(root: &Path, args: Args) -> Result<()> {
+    let pictures = Pictures::new(&args)?;
     if let Some(call) = args.call.asked() {
         return call::run(root, args, call).await;
     }
@@ -49,11 +51,16 @@ pub async fn run(root: &Path, args: Args) -> Result<()> {
         result_files::remove_old(path)?;
     }
     let cancel = interrupt::on_signal()?;
-    let watch = Watch::start(settings.mode)?;
+    let watch = Watch::start_recording(settings.mode, pictures.recorder())?;
     let prints_id = settings.prints_id;
     let work = Work::new(root, &args, &watch.events, &cancel);
     let result = build(&work, place, settings).await;
     let shown = watch.finish();
+    let drawn = pictures.write(shown.recorder);
+    if let (Err(_), Err(undrawn)) = (&result, &drawn) {
+        // The build's own failure is what is reported.
+        report::note(&undrawn.to_string());
+    }
     let built = match result {
         Ok(built) => built,
         Err(_) if cancel.is_cancelled() => return Err(Error::Interrupted),
@@ -63,6 +70,7 @@ pub async fn run(root: &Path, args: Args) -> Result<()> {
         }
         Err(error) => return Err(error),
     };
+    drawn?;
     if let Some(path) = &args.iidfile {
         for (_, image) in &built {
             result_files::write_id(path, image)?;

@@ -5,11 +5,13 @@ use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 
 use stromatekt_engine::events::{Event, Events, channel};
+use stromatekt_view::timeline::Recorder;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
+use super::record::record;
 use super::trace::Trace;
 use super::{Display, Mode};
 use crate::error::{Error, FailedStep, Result};
@@ -26,6 +28,8 @@ pub struct Watch {
 pub struct Shown {
     /// The steps that failed, with the part of their output that a report should have.
     pub failed: Vec<FailedStep>,
+    /// What recorded the events, if anything did.
+    pub recorder: Option<Recorder>,
 }
 
 impl Watch {
@@ -34,12 +38,20 @@ impl Watch {
     /// # Errors
     /// When there cannot be one more thread.
     pub fn start(mode: Mode) -> Result<Self> {
+        Self::start_recording(mode, None)
+    }
+
+    /// Starts the display, beside something that records the events.
+    ///
+    /// # Errors
+    /// When there cannot be one more thread.
+    pub fn start_recording(mode: Mode, recorder: Option<Recorder>) -> Result<Self> {
         let (events, receiver) = channel();
         let finished = CancellationToken::new();
         let (handle, end) = (Handle::current(), finished.clone());
         let thread = thread::Builder::new()
             .name("progress".to_owned())
-            .spawn(move || handle.block_on(follow(mode.display(), receiver, end)))
+            .spawn(move || handle.block_on(follow(mode.display(), recorder, receiver, end)))
             .map_err(|source| Error::Runtime { source })?;
         Ok(Self {
             events,
@@ -60,6 +72,7 @@ impl Watch {
 
 async fn follow(
     mut display: Box<dyn Display>,
+    mut recorder: Option<Recorder>,
     mut receiver: UnboundedReceiver<Event>,
     finished: CancellationToken,
 ) -> Shown {
@@ -69,6 +82,9 @@ async fn follow(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen: io::Result<()> = Ok(());
     let mut take = |display: &mut dyn Display, trace: &mut Trace, event: &Event| {
+        if let Some(recorder) = &mut recorder {
+            record(recorder, event);
+        }
         let change = trace.apply(event);
         // Whoever looked at it went away: the trace is still needed for the report.
         if seen.is_ok() {
@@ -94,5 +110,6 @@ async fn follow(
     let _ = display.finish(&trace, SystemTime::now());
     Shown {
         failed: trace.failed(display.last_words()),
+        recorder,
     }
 }

@@ -1,0 +1,83 @@
+//! The pictures of a build that ended, whether well or not: `--timeline`, `--trace`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use stromatekt_view::timeline::{Recorder, Timeline, page, trace};
+
+use crate::error::{Error, Result};
+use crate::options::Args;
+
+/// The files that are asked for, open.
+pub struct Pictures {
+    title: String,
+    files: Vec<(PathBuf, File, fn(&Timeline) -> String)>,
+}
+
+impl Pictures {
+    /// Opens the files, so that a build whose pictures cannot be written does not begin.
+    ///
+    /// # Errors
+    /// When one cannot be written, both are one, or nothing is built.
+    pub fn new(args: &Args) -> Result<Self> {
+        let asked: [(&Option<PathBuf>, fn(&Timeline) -> String); 2] =
+            [(&args.timeline, page::render), (&args.trace, trace::render)];
+        let is_asked = asked.iter().any(|(path, _)| path.is_some());
+        if is_asked && args.call.asked().is_some() {
+            return Err(Error::Usage {
+                what: "--timeline and --trace show a build, and nothing is built here".into(),
+                hint: "leave them out, or --check and --call".into(),
+            });
+        }
+        if args.timeline.is_some() && args.timeline == args.trace {
+            return Err(Error::Usage {
+                what: "--timeline and --trace name the same file".into(),
+                hint: "the one is a page, the other is JSON: give each a file of its own".into(),
+            });
+        }
+        let mut files = Vec::new();
+        for (path, render) in asked {
+            let Some(path) = path else { continue };
+            // What is in there stays until there is something better.
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(false);
+            let file = options.open(path).map_err(Error::file("write", path))?;
+            files.push((path.clone(), file, render));
+        }
+        let title = match args.tags.first() {
+            Some(tag) => tag.familiar(),
+            None => args.context.to_string_lossy().into_owned(),
+        };
+        Ok(Self { title, files })
+    }
+
+    /// What collects the events, where somebody wants to see them.
+    pub fn recorder(&self) -> Option<Recorder> {
+        (!self.files.is_empty()).then(|| Recorder::new(SystemTime::now()))
+    }
+
+    /// Writes them.
+    ///
+    /// # Errors
+    /// When one cannot be written.
+    pub fn write(self, recorder: Option<Recorder>) -> Result<()> {
+        let Some(recorder) = recorder else {
+            return Ok(());
+        };
+        let timeline = recorder.finish(self.title, SystemTime::now());
+        for (path, file, render) in self.files {
+            replace(file, &render(&timeline)).map_err(Error::file("write", &path))?;
+        }
+        Ok(())
+    }
+}
+
+fn replace(mut file: File, text: &str) -> io::Result<()> {
+    // A pipe has no length.
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    file.write_all(text.as_bytes())
+}
