@@ -47,8 +47,8 @@ pub struct Args {
     /// File or variable for `RUN --mount=type=secret`
     #[arg(long = "secret", value_name = "id=ID[,src=FILE|env=NAME]")]
     pub secrets: Vec<String>,
-    /// Agent for `RUN --mount=type=ssh`
-    #[arg(long = "ssh", value_name = "default|ID[=SOCKET]")]
+    /// Agent, or files of keys, for `RUN --mount=type=ssh`
+    #[arg(long = "ssh", value_name = "default|ID[=SOCKET|KEY[,KEY]]")]
     pub ssh: Vec<String>,
     /// Platforms to build for, an image each in one index; `local` is this machine's [default: local]
     #[arg(long = "platform", value_name = "OS/ARCH", value_delimiter = ',', value_parser = platform)]

@@ -1,8 +1,13 @@
 //! RUN --mount of each type.
 
+use std::fs;
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use stromatekt_tests::{Context, Lab};
+use nix::sys::signal::Signal;
+use stromatekt_tests::lab::processes_with;
+use stromatekt_tests::{Context, Lab, command};
 
 #[test]
 fn bind_shows_the_context_read_only_and_leaves_nothing() {
@@ -226,6 +231,128 @@ fn ssh_hands_in_the_agents_socket() {
     assert_eq!(rootfs.text("default"), "/run/buildkit/ssh_agent.0");
     assert_eq!(rootfs.text("stat"), "7 666");
     assert!(!rootfs.has("agent") && !rootfs.has("run/buildkit"));
+}
+
+/// Makes a key as people do.
+fn make_key(context: &Context, name: &str, kind: &str, passphrase: &str) -> String {
+    let path = context.path().join(name).display().to_string();
+    let arguments = ["-q", "-t", kind, "-N", passphrase, "-C", "", "-f", &path];
+    command::program("ssh-keygen", arguments).ok();
+    path
+}
+
+/// Puts `ssh-add` and its libraries into a context, so that a step can run it in any image. Returns how a step calls it.
+fn add_ssh_add(context: &Context) -> String {
+    let listed = command::program("ldd", ["/usr/bin/ssh-add"]).ok();
+    let libraries = listed.text().split_whitespace();
+    let libraries: Vec<&str> = libraries.filter(|word| word.starts_with('/')).collect();
+    let name = |path: &str| {
+        path.rsplit_once('/')
+            .expect("an absolute path")
+            .1
+            .to_owned()
+    };
+    for path in libraries.iter().copied().chain(["/usr/bin/ssh-add"]) {
+        let content = fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        context.write(&format!("tools/{}", name(path)), content);
+        context.chmod(&format!("tools/{}", name(path)), 0o755);
+    }
+    let loader = libraries.iter().find(|path| name(path).starts_with("ld-"));
+    let loader = name(loader.expect("a dynamic loader"));
+    format!("/ctx/tools/{loader} --library-path /ctx/tools /ctx/tools/ssh-add")
+}
+
+#[test]
+fn keys_in_files_sign_for_steps_and_stay_as_they_are() {
+    let context = Context::new(&[]);
+    let ssh_add = add_ssh_add(&context);
+    let one = make_key(&context, "one", "ed25519", "");
+    let two = make_key(&context, "two", "rsa", "");
+    context.write(
+        "Dockerfile",
+        format!(
+            "FROM busybox\n\
+             RUN --mount=type=ssh --mount=target=/ctx {ssh_add} -L > /keys && {ssh_add} -T /ctx/one.pub /ctx/two.pub\n\
+             RUN --mount=type=ssh --mount=target=/ctx cp /ctx/one /key && chmod 600 /key && ! {ssh_add} /key && ! {ssh_add} -D\n\
+             RUN --mount=type=ssh --mount=target=/ctx {ssh_add} -L > /after\n\
+             RUN --mount=type=ssh,id=other --mount=target=/ctx {ssh_add} -L > /other\n"
+        ),
+    );
+    let rootfs = Lab::shared()
+        .build(&context)
+        .args(["--ssh", &format!("default={one},{two}")])
+        .args(["--ssh", &format!("other={two}")])
+        .rootfs();
+    let public = [one, two].map(|key| {
+        let public = fs::read_to_string(key + ".pub").expect("a public key");
+        public.trim().to_owned()
+    });
+    // OpenSSH's program ends each line by the comment, which is empty.
+    let listed = |name: &str| -> Vec<String> {
+        let lines = rootfs.text(name);
+        lines.lines().map(|line| line.trim().to_owned()).collect()
+    };
+    assert_eq!(listed("keys"), public);
+    assert_eq!(listed("after"), public);
+    assert_eq!(listed("other"), public[1..]);
+}
+
+#[test]
+fn nothing_of_keys_is_left_by_a_build_that_is_stopped_or_fails() {
+    let (lab, temporary) = (Lab::with_busybox(), Context::new(&[]));
+    let context = Context::new(&[]);
+    let key = make_key(&context, "key", "ed25519", "");
+    let build = |step: &str| {
+        let dockerfile = format!("FROM busybox\nRUN --mount=type=ssh {step}\n");
+        context.write("Dockerfile", dockerfile);
+        lab.build(&context)
+            .args(["--ssh", &format!("default={key}")])
+            .env("TMPDIR", temporary.path())
+    };
+    let nothing_is_left = || {
+        assert_eq!(lab.processes(), Vec::<String>::new());
+        for directory in [temporary.path(), &lab.root().join("scratch")] {
+            let left = fs::read_dir(directory).expect("it is there");
+            let left: Vec<_> = left.flatten().map(|entry| entry.path()).collect();
+            assert_eq!(left, Vec::<PathBuf>::new());
+        }
+    };
+    build("false").fails();
+    nothing_is_left();
+    let running = build("test -S \"$SSH_AUTH_SOCK\" && exec sleep 76501").start();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while processes_with("sleep 76501").is_empty() {
+        assert!(Instant::now() < deadline, "the step has not started");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    running.signal(Signal::SIGINT);
+    running.wait();
+    nothing_is_left();
+}
+
+#[test]
+fn files_that_are_no_keys_for_steps_are_errors_that_name_the_option_and_the_file() {
+    let context = Context::new(&[("Dockerfile", "FROM busybox\n"), ("text", "no key")]);
+    let key = make_key(&context, "key", "ed25519", "");
+    let locked = make_key(&context, "locked", "ed25519", "a passphrase");
+    for (path, reason) in [
+        (locked, "is a key with a passphrase"),
+        (
+            context.path().join("absent").display().to_string(),
+            "No such file or directory",
+        ),
+        (
+            context.path().join("text").display().to_string(),
+            "is neither the socket of an agent nor a private key",
+        ),
+        (key + ".pub", "nor a private key"),
+    ] {
+        Lab::shared()
+            .build(&context)
+            .args(["--ssh", &format!("default={path}")])
+            .fails()
+            .says(&["`--ssh`", &path, reason]);
+    }
 }
 
 #[test]
