@@ -10,7 +10,7 @@ use stromatekt_executor::{
     Config, Executor, Outcome, Request, ResolvedMount, Result, Secrets, SshAgents, Stream,
 };
 use stromatekt_graph::limits::Limits;
-use stromatekt_graph::run::{Executor, Mount, MountSource, Network, Run, Security};
+use stromatekt_graph::run::{self, Mount, MountSource, Network, Run, Security};
 use stromatekt_graph::{Graph, Node, NodeId, Op};
 use tokio_util::sync::CancellationToken;
 
@@ -180,7 +180,7 @@ pub fn exec(args: &[&str]) -> Step {
             root: node(),
             args: args.iter().map(|&arg| arg.to_owned()).collect(),
             shown: None,
-            executor: Executor::default(),
+            executor: run::Executor::default(),
             env: Vec::new(),
             proxy_env: Vec::new(),
             cwd: "/".to_owned(),
