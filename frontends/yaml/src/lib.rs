@@ -52,8 +52,10 @@ mod stacking;
 mod stage;
 mod steps;
 mod variables;
+mod write;
 
 pub use load::{Pipeline, load};
 pub use lower::lower;
 pub use reference::reference;
 pub use schema::schema;
+pub use write::{NamedImage, Source, WriteError, write};

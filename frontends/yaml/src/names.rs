@@ -29,6 +29,12 @@ pub fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(is_letter)
 }
 
+/// Whether something may be called so.
+#[must_use]
+pub fn check_text(name: &str) -> bool {
+    is_name(name) && ![CONTEXT, SCRATCH, LAYERS].contains(&name)
+}
+
 /// Checks a name that something is given.
 pub fn check(name: &str, place: &Place) -> Result<(), Problem> {
     if !is_name(name) {

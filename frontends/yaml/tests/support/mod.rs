@@ -10,6 +10,7 @@ use stromatekt_graph::op::{Export, Op};
 use stromatekt_graph::{Graph, NodeId};
 use stromatekt_oci::Digest;
 use stromatekt_oci::config::{History, ImageConfig};
+use stromatekt_oci::platform::Platform;
 use stromatekt_pipeline::{ImageConfigs, ImageRequest, Lowered, Lowering, Options, Problem};
 use stromatekt_yaml::{Pipeline, load, lower};
 
@@ -22,7 +23,11 @@ pub fn options() -> Options {
 
 /// A base with two layers, an entry of the history for each, one for none, and a bit of everything in its config.
 pub fn base_config(request: &ImageRequest) -> ImageConfig {
-    let mut config = ImageConfig::for_platform(&request.platform);
+    base_config_for(&request.platform)
+}
+
+pub fn base_config_for(platform: &Platform) -> ImageConfig {
+    let mut config = ImageConfig::for_platform(platform);
     config.config.env = vec!["PATH=/bin".to_owned(), "LANG=C".to_owned()];
     config.config.cmd = vec!["sh".to_owned()];
     config
