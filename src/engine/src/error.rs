@@ -188,6 +188,10 @@ pub enum Error {
     /// A process could not be run.
     #[error(transparent)]
     Executor(#[from] stromatekt_executor::Error),
+    /// A WASI module could not be run.
+    #[cfg(feature = "wasi")]
+    #[error(transparent)]
+    Wasi(#[from] stromatekt_wasi::Error),
     /// Files could not be copied.
     #[error(transparent)]
     Files(#[from] stromatekt_files::Error),

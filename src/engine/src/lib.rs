@@ -8,7 +8,7 @@
 //! - `run_step`, `file_step`, `stack_step`, `expect_step`, `objects_step`, `contexts`, `remote`, `images`, `unpack`, `changesets`, `layers`,
 //!   `export`, `written`: what the nodes do, by kind
 //! - `deliver`: the images of all platforms to where they were asked for, with [`annotations`]
-//! - `snapshots`, `conflicts`, `cache_mounts`, `foreign`, `limits`, `history`, `write`: what they need
+//! - `snapshots`, `conflicts`, `cache_mounts`, `wasi`, `foreign`, `limits`, `history`, `write`: what they need
 
 pub mod annotations;
 pub mod catalog;
@@ -41,6 +41,7 @@ mod run_step;
 mod snapshots;
 mod stack_step;
 mod unpack;
+mod wasi;
 mod write;
 mod written;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use stromatekt_graph::run::{Mount, MountSource, Network, Run};
+use stromatekt_graph::run::{Executor, Mount, MountSource, Network, Run};
 use stromatekt_graph::{NodeId, digest};
 use stromatekt_oci::Digest;
 use stromatekt_store::TreeId;
@@ -18,6 +18,7 @@ use crate::events::{Outcome, Stream};
 use crate::foreign;
 use crate::limits::blocking;
 use crate::snapshots::{Draft, Tree};
+use crate::wasi;
 
 /// How often to look whether the disk is full.
 const DISK_INTERVAL: Duration = Duration::from_millis(500);
@@ -41,7 +42,7 @@ impl Build {
             self.vertex(id).complete(Outcome::Cached);
             return Ok(tree);
         }
-        if run.network == Network::Default {
+        if run.executor == Executor::Runc && run.network == Network::Default {
             // It gets ready while the tree does.
             self.parts.executor().await?.prepare_network();
         }
@@ -111,11 +112,19 @@ impl Build {
             vertex.log(stream, data.to_owned());
         };
         let stop = self.cancel.child_token();
-        let process = self
-            .parts
-            .executor()
-            .await?
-            .run(request, output, stop.clone());
+        let process = async {
+            match run.executor {
+                Executor::Wasi => wasi::run(request, output, stop.clone()).await,
+                Executor::Runc => {
+                    let executor = self.parts.executor().await?;
+                    let outcome = executor.run(request, output, stop.clone()).await;
+                    outcome.map_err(|error| match error {
+                        stromatekt_executor::Error::Cancelled => Error::Canceled,
+                        error => error.into(),
+                    })
+                }
+            }
+        };
         let (outcome, full) = tokio::join!(
             async {
                 let outcome = process.await;
@@ -128,10 +137,7 @@ impl Build {
         if let Some(full) = full {
             return Err(full);
         }
-        let outcome = match outcome {
-            Err(stromatekt_executor::Error::Cancelled) => return Err(Error::Canceled),
-            other => other?,
-        };
+        let outcome = outcome?;
         if !outcome.success() {
             if has_unknown_format.load(Ordering::Relaxed)
                 && let Some(architecture) = foreign::architecture(&draft.root()?, run)
