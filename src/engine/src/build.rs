@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use stromatekt_graph::forecast::State;
 use stromatekt_graph::{Graph, Node, NodeId, Op};
 use stromatekt_store::TreeId;
 use tokio::sync::watch;
@@ -16,6 +17,7 @@ use crate::contexts::ContextTree;
 use crate::engine::Parts;
 use crate::error::{Error, Result};
 use crate::events::{Events, Outcome, Vertex, VertexId};
+use crate::explain::Findings;
 use crate::export::Made;
 use crate::images::{BaseImage, empty_tree};
 use crate::remote::Download;
@@ -65,6 +67,8 @@ pub(crate) struct Build {
     vertices: Vec<OnceLock<Vertex>>,
     started: Vec<AtomicBool>,
     first_error: OnceLock<Arc<Error>>,
+    /// Where this build only looks what another would do: what it found.
+    pub(crate) findings: Option<Findings>,
     /// The paths that steps of this build touched which copied files, by the trees before and after.
     touched: Mutex<HashMap<TreePair, Arc<BTreeSet<PathBuf>>>>,
 }
@@ -84,24 +88,7 @@ impl Build {
         cancel: CancellationToken,
     ) -> Result<Vec<Built>, Arc<Error>> {
         crate::write::check(&request).map_err(Arc::new)?;
-        let count = request.graph.nodes().len();
-        let exports = request.images.iter().flat_map(|image| &image.exports);
-        let exports: Vec<NodeId> = exports.map(|export| export.node).collect();
-        let needed = request.graph.needed(&exports);
-        let build = Arc::new(Self {
-            parts,
-            request,
-            events,
-            // The first failure stops the rest of this build, and nothing else of its caller's.
-            cancel: cancel.child_token(),
-            nodes: (0..count)
-                .map(|_| watch::Sender::new(Life::Pending))
-                .collect(),
-            vertices: (0..count).map(|_| OnceLock::new()).collect(),
-            started: (0..count).map(|_| AtomicBool::new(false)).collect(),
-            first_error: OnceLock::new(),
-            touched: Mutex::default(),
-        });
+        let (build, needed) = Self::new(parts, request, events, &cancel, false);
         let mut tasks = JoinSet::new();
         for &id in &needed {
             let build = Arc::clone(&build);
@@ -141,6 +128,41 @@ impl Build {
             Some(error) => Err(Arc::clone(error)),
             None => delivered.into_values().collect(),
         }
+    }
+
+    /// A build that has not begun, with the nodes that it needs.
+    pub fn new(
+        parts: Arc<Parts>,
+        request: BuildRequest,
+        events: Events,
+        cancel: &CancellationToken,
+        only_looks: bool,
+    ) -> (Arc<Self>, Vec<NodeId>) {
+        let count = request.graph.nodes().len();
+        let exports = request.images.iter().flat_map(|image| &image.exports);
+        let exports: Vec<NodeId> = exports.map(|export| export.node).collect();
+        let needed = request.graph.needed(&exports);
+        let build = Self {
+            parts,
+            request,
+            events,
+            // The first failure stops the rest of this build, and nothing else of its caller's.
+            cancel: cancel.child_token(),
+            nodes: (0..count)
+                .map(|_| watch::Sender::new(Life::Pending))
+                .collect(),
+            vertices: (0..count).map(|_| OnceLock::new()).collect(),
+            started: (0..count).map(|_| AtomicBool::new(false)).collect(),
+            first_error: OnceLock::new(),
+            findings: only_looks.then(Findings::default),
+            touched: Mutex::default(),
+        };
+        (Arc::new(build), needed)
+    }
+
+    /// How far a node is.
+    pub fn life(&self, id: NodeId) -> Life {
+        self.nodes[id.index()].borrow().clone()
     }
 
     /// Writes an image to its outputs, once it is made.
@@ -268,10 +290,12 @@ impl Build {
         }
     }
 
-    async fn live(self: Arc<Self>, id: NodeId) {
+    /// Does the work of a node, once its inputs are there.
+    pub async fn live(self: Arc<Self>, id: NodeId) {
         // Work that holds processes or snapshots watches the token itself, so that it cleans up: it is never dropped half-way.
         let life = match self.evaluate(id).await {
             Ok(value) => Life::Ready(value),
+            Err(error) if self.only_looks() => Life::Failed(self.found(id, error)),
             Err(error) => Life::Failed(self.record(id, error)),
         };
         self.nodes[id.index()].send_replace(life);
@@ -303,6 +327,18 @@ impl Build {
             Op::Stack(stack) => self.stack_step(id, stack).await,
             Op::Expect(expect) => self.expect_step(id, expect).await,
             Op::Objects(objects) => self.objects_step(id, objects).await.map(Value::Tree),
+            op @ (Op::Written(_) | Op::Export(_)) if self.only_looks() => {
+                for (input, _) in op.inputs() {
+                    self.wait(input).await?;
+                }
+                self.finds(
+                    id,
+                    State::Runs {
+                        why: "an image is written each time".into(),
+                    },
+                );
+                Err(Error::WouldRun)
+            }
             Op::Written(written) => {
                 let images = self.written(id, written).await;
                 images.map(|images| Value::Written(Arc::new(images)))
@@ -312,6 +348,21 @@ impl Build {
                 .await
                 .map(|made| Value::Made(Arc::new(made))),
         }
+    }
+
+    /// Keeps what would fail of a build that only looks. It stops nobody.
+    fn found(&self, id: NodeId, error: Error) -> Arc<Error> {
+        match error {
+            Error::Shared(error) => return error,
+            Error::WouldRun | Error::Canceled => {}
+            ref error => self.finds(
+                id,
+                State::Runs {
+                    why: format!("it would fail: {error}"),
+                },
+            ),
+        }
+        Arc::new(error)
     }
 
     /// Keeps the first failure, which stops the others.

@@ -201,6 +201,9 @@ pub enum Error {
     /// An image or layer could not be read or written.
     #[error(transparent)]
     Oci(#[from] stromatekt_oci::Error),
+    /// A build that only looks came to a step that would run. Nobody gets to see this.
+    #[error("only a build runs steps")]
+    WouldRun,
     /// The same failure, reported to several that waited for it.
     #[error(transparent)]
     Shared(Arc<Error>),

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use stromatekt_graph::NodeId;
+use stromatekt_graph::forecast::State;
 use stromatekt_graph::layers::{Expect, Expected};
 use stromatekt_kernel::Root;
 use stromatekt_kernel::beneath::OFlag;
@@ -54,6 +55,12 @@ impl Build {
         let key = self.key_of(id, &inputs);
         if self.parts.snapshots.find_step(&key)?.is_some() {
             return Ok(true);
+        }
+        if self.only_looks() {
+            // The tree is what it is: those who take it can be told of.
+            let why = "it was not checked yet".into();
+            self.finds(id, State::Runs { why });
+            return Ok(false);
         }
         self.start(id);
         let tree = self.tree(value).await?;

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use stromatekt_files::owner::Owner;
 use stromatekt_files::{Content, Owners, Selection, Source};
@@ -84,7 +85,10 @@ impl Build {
             inputs.push(input);
             taken.push(one);
         }
-        let key = self.file_key(id, root_id, &inputs);
+        let known_by: Vec<Digest> = std::iter::once(root_id.0)
+            .chain(inputs.iter().copied().flatten())
+            .collect();
+        let key = self.key_of(id, &known_by);
         if looks_up && let Some(tree) = self.parts.snapshots.find_step(&key)? {
             return Ok((tree, true));
         }
@@ -99,16 +103,20 @@ impl Build {
             && let Some(by_content) = &by_content
             && let Some(tree) = self.parts.snapshots.find_step(by_content)?
         {
-            // The next time it is found at once.
-            self.parts
-                .store
-                .add_step(&key, &tree.id, tree.snapshot.as_str(), true)?;
+            if !self.only_looks() {
+                // The next time it is found at once.
+                self.parts
+                    .store
+                    .add_step(&key, &tree.id, tree.snapshot.as_str(), true)?;
+            }
             return Ok((tree, true));
         }
+        self.would_run(id, &known_by)?;
         let root = self.tree(root).await?;
         let below = Some(root_id).filter(|id| *id != empty_tree());
         let _turn = self.parts.limits.disk(&self.cancel).await?;
         self.start(id);
+        let started = SystemTime::now();
         let (parts, build) = (Arc::clone(&self.parts), Arc::clone(self));
         let actions = file.actions.clone();
         let tree = blocking(move || {
@@ -147,6 +155,7 @@ impl Build {
             Ok(tree)
         })
         .await?;
+        self.remember_recipe(id, known_by, started)?;
         Ok((tree, false))
     }
 
@@ -209,6 +218,10 @@ impl Build {
             else {
                 continue;
             };
+            if self.only_looks() && !matches!(value, Value::Tree(_)) {
+                // It would have to be unpacked, and adds nothing to the key.
+                continue;
+            }
             let tree = self.tree(value).await?;
             let patterns = patterns_of(copy)?.to_vec();
             let _turn = self.parts.limits.disk(&self.cancel).await?;

@@ -7,6 +7,7 @@
 //! - `build`: the tasks of one build, one for each node of the graph
 //! - `run_step`, `file_step`, `stack_step`, `expect_step`, `objects_step`, `contexts`, `remote`, `images`, `unpack`, `changesets`, `layers`,
 //!   `export`, `written`: what the nodes do, by kind
+//! - `explain`: what a build would do
 //! - `deliver`: the images of all platforms to where they were asked for, with [`annotations`]
 //! - `snapshots`, `conflicts`, `cache_mounts`, `wasi`, `foreign`, `limits`, `history`, `write`: what they need
 
@@ -28,6 +29,7 @@ mod conflicts;
 mod contexts;
 mod deliver;
 mod expect_step;
+mod explain;
 mod export;
 mod file_step;
 mod foreign;

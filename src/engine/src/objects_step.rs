@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use serde_json::{Map, Value as Json, json};
 use stromatekt_files::Content;
@@ -66,7 +67,9 @@ impl Build {
         if looks_up && let Some(tree) = self.parts.snapshots.find_step(&key)? {
             return Ok((tree, true));
         }
+        self.would_run(id, &inputs)?;
         self.start(id);
+        let started = SystemTime::now();
         let mut description = Map::new();
         for layers in &all {
             let layers_json: Vec<Json> = self
@@ -93,6 +96,7 @@ impl Build {
             draft.keep_as_step(&key, TreeId(key), replaces)
         })
         .await?;
+        self.remember_recipe(id, inputs, started)?;
         Ok((tree, false))
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use stromatekt_graph::forecast::State;
 use stromatekt_graph::{NodeId, op};
 use stromatekt_kernel::Timestamp;
 use stromatekt_oci::Digest;
@@ -42,7 +43,7 @@ impl Build {
     pub async fn git(&self, id: NodeId, git: &op::Git) -> Result<Tree> {
         let vertex = self.vertex(id);
         vertex.start();
-        let result = self.git_tree(git).await;
+        let result = self.git_tree(id, git).await;
         let outcome = match &result {
             Ok((_, true)) => Outcome::Cached,
             _ => Outcome::Done,
@@ -52,7 +53,7 @@ impl Build {
     }
 
     /// The tree, and whether it was there before.
-    async fn git_tree(&self, git: &op::Git) -> Result<(Tree, bool)> {
+    async fn git_tree(&self, id: NodeId, git: &op::Git) -> Result<(Tree, bool)> {
         let _turn = self.parts.limits.network(&self.cancel).await?;
         let secrets = &self.request.secrets;
         let auth = stromatekt_sources::git::Auth::find(&git.remote, |id| secrets.value(id))?;
@@ -72,6 +73,11 @@ impl Build {
         if let Some(tree) = self.parts.snapshots.find(tree_id(&commit))? {
             return Ok((tree, true));
         }
+        if self.only_looks() {
+            let why = format!("the commit {commit} was not fetched yet");
+            self.finds(id, State::Runs { why });
+            return Err(Error::WouldRun);
+        }
         let draft = self.parts.snapshots.fork(None)?;
         let repositories = self.parts.store.directory("git")?;
         let into = draft.path();
@@ -86,7 +92,7 @@ impl Build {
     pub async fn http(&self, id: NodeId, http: &op::Http) -> Result<Arc<Download>> {
         let vertex = self.vertex(id);
         vertex.start();
-        let result = self.download(http).await;
+        let result = self.download(id, http).await;
         let outcome = match &result {
             Ok((_, true)) => Outcome::Cached,
             _ => Outcome::Done,
@@ -95,7 +101,7 @@ impl Build {
         result.map(|(download, _)| Arc::new(download))
     }
 
-    async fn download(&self, http: &op::Http) -> Result<(Download, bool)> {
+    async fn download(&self, id: NodeId, http: &op::Http) -> Result<(Download, bool)> {
         let directory = self.parts.store.directory("downloads")?;
         // Hashed: a URL is no file name.
         let note = directory.join(format!("{}.json", Digest::of(&http.url).hex()));
@@ -114,6 +120,20 @@ impl Build {
             && http.checksum == Some(known.digest)
         {
             return Ok((found(known), true));
+        }
+        if self.only_looks() {
+            self.finds(
+                id,
+                match known {
+                    Some(_) if http.checksum.is_none() => State::Unknown {
+                        why: "the server has to be asked whether it changed".into(),
+                    },
+                    _ => State::Runs {
+                        why: "it was not fetched yet".into(),
+                    },
+                },
+            );
+            return Err(Error::WouldRun);
         }
         let _turn = self.parts.limits.network(&self.cancel).await?;
         let scratch = self.parts.store.lease().scratch_file();

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use stromatekt_graph::NodeId;
 use stromatekt_graph::run::{Executor, Mount, MountSource, Network, Run};
-use stromatekt_graph::{NodeId, digest};
 use stromatekt_oci::Digest;
 use stromatekt_store::TreeId;
 use tokio_util::sync::CancellationToken;
@@ -34,7 +34,8 @@ impl Build {
                 None => None,
             });
         }
-        let key = self.run_key(id, run, &root, &sources).await?;
+        let inputs = self.run_inputs(run, &root, &sources).await?;
+        let key = self.key_of(id, &inputs);
         if !self.node(id).no_cache
             && let Some(tree) = self.parts.snapshots.find_step(&key)?
         {
@@ -42,6 +43,7 @@ impl Build {
             self.vertex(id).complete(Outcome::Cached);
             return Ok(tree);
         }
+        self.would_run(id, &inputs)?;
         if run.executor == Executor::Runc && run.network == Network::Default {
             // It gets ready while the tree does.
             self.parts.executor().await?.prepare_network();
@@ -50,18 +52,22 @@ impl Build {
         let root = self.tree(&root).await?;
         let _turn = self.parts.limits.process(&self.cancel).await?;
         self.start(id);
+        let started = SystemTime::now();
         let result = self.execute(id, run, &key, root.as_ref(), &sources).await;
+        if result.is_ok() {
+            self.remember_recipe(id, inputs, started)?;
+        }
         self.complete(id, &result, Outcome::Done);
         result
     }
 
-    async fn run_key(
+    /// What the inputs are known by, in the order of the operation's.
+    async fn run_inputs(
         self: &Arc<Self>,
-        id: NodeId,
         run: &Run,
         root: &Value,
         sources: &[Option<Value>],
-    ) -> Result<Digest> {
+    ) -> Result<Vec<Digest>> {
         let mut inputs = vec![self.tree_id(root).await?.0];
         for (mount, source) in run.mounts.iter().zip(sources) {
             let Some(source) = source else { continue };
@@ -72,7 +78,7 @@ impl Build {
                 _ => self.tree_id(source).await?.0,
             });
         }
-        Ok(digest::definition(&self.node(id).op, &inputs))
+        Ok(inputs)
     }
 
     async fn execute(

@@ -6,6 +6,7 @@
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::thread;
+use std::time::SystemTime;
 
 use stromatekt_graph::op::Stack;
 use stromatekt_graph::{NodeId, op::StackLayer};
@@ -73,7 +74,7 @@ impl Build {
         if looks_up && let Some(tree) = self.parts.snapshots.find_step(&key)? {
             return Ok((Value::Tree(tree), true));
         }
-        if stack.is_exclusive {
+        if stack.is_exclusive && !self.only_looks() {
             self.refuse_conflicts(&stack.layers, &changesets).await?;
         }
         let mut rest = changesets.as_slice();
@@ -87,6 +88,7 @@ impl Build {
         if rest.is_empty() {
             return Ok((below.clone(), true));
         }
+        self.would_run(id, &inputs)?;
         let mut applicable = Vec::new();
         for changeset in rest {
             applicable.push(self.applicable(id, changeset).await?);
@@ -94,6 +96,7 @@ impl Build {
         let base = self.tree(below).await?;
         let _turn = self.parts.limits.disk(&self.cancel).await?;
         self.start(id);
+        let started = SystemTime::now();
         let build = Arc::clone(self);
         let tree = blocking(move || {
             let draft = build.parts.snapshots.fork(base.as_ref())?;
@@ -108,6 +111,7 @@ impl Build {
             draft.keep_as_step(&key, TreeId(key), replaces)
         })
         .await?;
+        self.remember_recipe(id, inputs, started)?;
         Ok((Value::Tree(tree), false))
     }
 

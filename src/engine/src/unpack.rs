@@ -39,7 +39,7 @@ impl Build {
             .resolve(location, platform, pull, events, &self.cancel)
             .await?;
         // Told before the steps on top of it, which may all be cached.
-        if self.parts.snapshots.find(image.tree_id())?.is_some() {
+        if !self.only_looks() && self.parts.snapshots.find(image.tree_id())?.is_some() {
             self.image_tree(&image, id).await?;
         }
         Ok(image)

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::lease::Lease;
 
 /// The format of the database; a store of a newer one is refused, an older one becomes this one.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 
 /// The log is read when the first process opens the database: up to this long it does not matter.
 const LONG_LOG: u64 = 1 << 20;
@@ -104,6 +104,20 @@ CREATE TABLE listing_image(
     PRIMARY KEY(listing, position)
 ) WITHOUT ROWID;
 CREATE INDEX listing_image_image ON listing_image(image);
+";
+
+/// What format 3 has beyond format 2.
+const FORMAT_3: &str = "
+-- What steps were made of when they last ran: see the module `recipes`. `inputs` are digests one after another, `took` is in nanoseconds.
+CREATE TABLE recipe(
+    operation BLOB PRIMARY KEY,
+    place TEXT NOT NULL,
+    label TEXT NOT NULL,
+    inputs BLOB NOT NULL,
+    took INTEGER NOT NULL,
+    created INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX recipe_place ON recipe(place, created);
 ";
 
 /// An open store. Several processes may have one open at the same time.
@@ -284,7 +298,10 @@ fn connect(path: &Path) -> Result<Connection> {
             if found == 0 {
                 transaction.execute_batch(SCHEMA).map_err(error)?;
             }
-            transaction.execute_batch(FORMAT_2).map_err(error)?;
+            if found < 2 {
+                transaction.execute_batch(FORMAT_2).map_err(error)?;
+            }
+            transaction.execute_batch(FORMAT_3).map_err(error)?;
             transaction
                 .pragma_update(None, "user_version", FORMAT)
                 .map_err(error)?;
@@ -357,17 +374,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_store_of_the_format_before_becomes_one_of_this() {
+    fn a_store_of_a_format_before_becomes_one_of_this() {
         let root = tempfile::tempdir().unwrap();
         drop(Store::open(root.path()).unwrap());
         let path = root.path().join("store.db");
-        Connection::open(&path)
-            .unwrap()
-            .execute_batch("DROP TABLE listing; DROP TABLE listing_image; PRAGMA user_version = 1")
-            .unwrap();
-        let store = Store::open(root.path()).unwrap();
-        assert_eq!(store.images().unwrap(), []);
-        drop(store);
+        for older in [
+            "DROP TABLE recipe; PRAGMA user_version = 2",
+            "DROP TABLE recipe; DROP TABLE listing; DROP TABLE listing_image; PRAGMA user_version = 1",
+        ] {
+            Connection::open(&path)
+                .unwrap()
+                .execute_batch(older)
+                .unwrap();
+            let store = Store::open(root.path()).unwrap();
+            assert_eq!(store.images().unwrap(), []);
+            assert_eq!(store.recipe_at("").unwrap(), None);
+        }
         let connection = Connection::open(&path).unwrap();
         connection
             .execute_batch("PRAGMA user_version = 99")

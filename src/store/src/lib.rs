@@ -32,6 +32,7 @@ pub mod lease;
 pub mod listings;
 pub mod peek;
 pub mod prune;
+pub mod recipes;
 pub mod trees;
 
 pub use database::Store;
@@ -40,4 +41,5 @@ pub use images::{ImageRecord, LayerRecord};
 pub use layers::{DiffRecord, Layer};
 pub use lease::{DeadLease, Lease};
 pub use listings::{ListedImage, Listing};
+pub use recipes::Recipe;
 pub use trees::{Kept, TreeId};

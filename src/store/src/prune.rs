@@ -42,6 +42,7 @@ impl Store {
                 "INSERT OR IGNORE INTO kept(id) SELECT upper FROM diff WHERE diff_id IN (SELECT diff_id FROM image_layer WHERE digest IS NULL);
                  INSERT OR IGNORE INTO kept(id) SELECT lower FROM diff WHERE diff_id IN (SELECT diff_id FROM image_layer WHERE digest IS NULL);
                  DELETE FROM step;
+                 DELETE FROM recipe;
                  DELETE FROM tree WHERE id NOT IN (SELECT id FROM kept);
                  DELETE FROM diff WHERE upper NOT IN (SELECT id FROM kept);
                  DELETE FROM file_hash;
