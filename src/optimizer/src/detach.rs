@@ -11,7 +11,7 @@
 
 use std::collections::HashMap;
 
-use stromatekt_graph::file::{Copy, FileAction};
+use stromatekt_graph::file::FileAction;
 use stromatekt_graph::op::{Diff, Expected, File, Scratch, Stack, StackLayer};
 use stromatekt_graph::{Graph, Node, NodeId, Op};
 
@@ -72,23 +72,7 @@ fn on_its_own(rewrite: &mut Rewrite<'_>, id: NodeId, node: &Node, file: &File) -
         origin: None,
         no_cache: false,
     });
-    let actions = file
-        .actions
-        .iter()
-        .cloned()
-        .map(|action| match action {
-            // In an empty tree there is nothing that it must not look at.
-            FileAction::Copy(copy) => FileAction::Copy(Box::new(Copy {
-                link: false,
-                ..*copy
-            })),
-            other => other,
-        })
-        .collect();
-    let mut copies = Op::File(File {
-        root: file.root,
-        actions,
-    });
+    let mut copies = node.op.clone();
     let mut is_root = true;
     copies.map_inputs(|input| match std::mem::take(&mut is_root) {
         true => root,

@@ -72,7 +72,16 @@ impl Passes {
     /// Only this one.
     #[must_use]
     pub fn only(pass: Pass) -> Self {
-        Self(vec![pass])
+        Self::none().with(pass)
+    }
+
+    /// These and one more.
+    #[must_use]
+    pub fn with(mut self, pass: Pass) -> Self {
+        if !self.has(pass) {
+            self.0.push(pass);
+        }
+        self
     }
 
     /// These without one.
