@@ -321,7 +321,7 @@ pub fn fd_readdir(
     size: u32,
 ) -> Result {
     let directory = host.descriptors.directory_mut(fd)?;
-    if cookie == 0 {
+    if cookie == 0 || directory.entries.is_empty() {
         directory.entries = entries(&directory.fd)?;
     }
     let room = memory.bytes_mut(buffer, length)?;

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
 
-use crate::lab::{lab, module};
+use crate::lab::{exec, lab, module};
 
 /// Error numbers of WASI.
 const NO_ENTRY: i32 = 44;
@@ -189,4 +190,26 @@ async fn entries_are_listed_in_order_however_small_the_buffer_is() {
         ended.stdout,
         ". .. a-name-that-is-rather-long one three two "
     );
+}
+
+#[tokio::test]
+async fn the_module_of_the_example_is_its_text_and_makes_its_file() {
+    let Some(lab) = lab() else { return };
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/pipelines/wasi");
+    let text = fs::read_to_string(example.join("stamp.wat")).expect("a text");
+    lab.module(&text);
+    let made = fs::read(lab.path("module.wasm")).expect("a module");
+    let kept = fs::read(example.join("stamp.wasm")).expect("a module");
+    assert!(made == kept, "stamp.wasm is not what stamp.wat gives");
+    let ended = lab.run(exec(&["/module.wasm", "/made"])).await;
+    assert_eq!(ended.stdout, "made by a WebAssembly module\n");
+    assert_eq!(
+        fs::read_to_string(lab.path("made")).expect("a file"),
+        ended.stdout
+    );
+    assert_eq!(
+        lab.run(exec(&["/module.wasm", "/no/directory"])).await.exit,
+        NO_ENTRY
+    );
+    assert_eq!(lab.run(module()).await.exit, 64, "it wants an argument");
 }
