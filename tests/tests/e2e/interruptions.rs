@@ -9,7 +9,7 @@ use stromatekt_tests::{Context, Lab};
 
 /// Waits for a process with these words in its command line.
 #[track_caller]
-fn wait_for(words: &str) {
+pub fn wait_for(words: &str) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while processes_with(words).is_empty() {
         assert!(

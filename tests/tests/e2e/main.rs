@@ -30,3 +30,4 @@ mod reproducible;
 mod run;
 mod run_mounts;
 mod stages;
+mod timeline;
