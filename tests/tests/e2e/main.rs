@@ -31,3 +31,4 @@ mod run;
 mod run_mounts;
 mod stages;
 mod timeline;
+mod wasi;

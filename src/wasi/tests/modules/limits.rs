@@ -9,6 +9,9 @@ use stromatekt_wasi::Error;
 
 use crate::lab::{Step, lab, module};
 
+/// What a step asks for, and how that is called.
+type Asking = (fn(&mut Run), &'static str);
+
 #[tokio::test]
 async fn a_module_that_runs_out_of_memory_is_told_so() {
     let Some(lab) = lab() else { return };
@@ -99,7 +102,7 @@ async fn what_a_module_cannot_have_is_refused_by_name() {
             .exit,
         0
     );
-    let cases: Vec<(fn(&mut Run), &str)> = vec![
+    let cases: Vec<Asking> = vec![
         (|run| run.network = Network::Host, "the host's network"),
         (|run| run.security = Security::Insecure, "privileges"),
         (|run| run.hostname = Some("h".to_owned()), "a host name"),
