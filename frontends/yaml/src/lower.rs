@@ -39,8 +39,13 @@ pub fn lower(
         }
     }
     let mut programs = Vec::new();
+    let mut first = Some(first);
     for (target, images) in targets {
-        let program = Program::read(pipeline, options, &target.platform)?;
+        // What was read for the checks serves the target that it is for.
+        let program = match first.take_if(|_| target.platform == host) {
+            Some(program) => program,
+            None => Program::read(pipeline, options, &target.platform)?,
+        };
         // Names and matrices are the same for all platforms, so the images have the same numbers.
         let again = self::wanted(pipeline, options, &program)?;
         let images: Vec<(usize, Image)> = images

@@ -9,6 +9,9 @@ use crate::noise::Class;
 /// The label by which buildah tells of itself.
 pub(crate) const BUILDAH: &str = "io.buildah.version";
 
+/// The comment of entries of a history that a pipeline in YAML wrote.
+const PIPELINE: &str = "stromatekt";
+
 /// How images are compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
@@ -62,6 +65,12 @@ impl Builder {
     }
 }
 
+/// Whether a pipeline composed the image. Its history tells of tasks, and so is never that of a Dockerfile's instructions.
+fn is_of_pipeline(image: &Image) -> bool {
+    let history = &image.config.history;
+    history.iter().any(|entry| entry.comment == PIPELINE)
+}
+
 impl Default for Rules {
     fn default() -> Self {
         Self {
@@ -97,10 +106,15 @@ impl Rules {
     /// The rules for two images of which nothing is known but themselves.
     #[must_use]
     pub fn between(left: &Image, right: &Image) -> Self {
+        let history = is_of_pipeline(left) == is_of_pipeline(right);
         match (Builder::of(left), Builder::of(right)) {
-            (left, right) if left == right => Self::default(),
+            (left, right) if left == right => Self {
+                history,
+                ..Self::default()
+            },
             (Builder::BuildKit, other) | (other, _) => Self {
                 left: other,
+                history,
                 ..Self::default()
             },
         }

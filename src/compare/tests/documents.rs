@@ -147,6 +147,21 @@ fn the_classic_builders_history_is_brought_into_one_form() {
     }
 }
 
+#[test]
+fn the_history_of_a_pipeline_is_never_that_of_a_dockerfile() {
+    let of = |by: &str, comment: &str| {
+        let entry = json!({"created_by": by, "comment": comment});
+        read(json!({"history": [entry]}), &[]).unwrap()
+    };
+    let pipeline = of("app: RUN make", "stromatekt");
+    let other = of("app: RUN more", "stromatekt");
+    let dockerfile = of("RUN make # buildkit", "buildkit.dockerfile.v0");
+    assert!(!Rules::between(&pipeline, &dockerfile).history);
+    assert!(!Rules::between(&dockerfile, &pipeline).history);
+    assert!(Rules::between(&pipeline, &other).history);
+    assert!(Rules::between(&dockerfile, &dockerfile).history);
+}
+
 fn of_layers(
     left: &[Vec<Entry>],
     right: &[Vec<Entry>],

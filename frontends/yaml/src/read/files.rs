@@ -234,9 +234,19 @@ pub fn content(fields: &mut Fields<'_>) -> Result<Vec<u8>, Problem> {
         (Some(_), Some(encoded)) => {
             Err(encoded.problem("`content` and `base64` mean the same: give one of them"))
         }
-        (None, None) => Err(fields
-            .problem("a file needs a `content`")
-            .help("`content: \"\"` is an empty one")),
+        (None, None) => {
+            // A name that is nearly one of them is what was meant.
+            let meant = ["content", "base64"].into_iter().find_map(|name| {
+                let problem = fields.required(name).err()?;
+                problem.help.is_some().then_some(problem)
+            });
+            let missing = || {
+                fields
+                    .problem("a file has no `content`, which it needs")
+                    .help("`content: \"\"` is an empty one")
+            };
+            Err(meant.unwrap_or_else(missing))
+        }
     }
 }
 

@@ -50,7 +50,7 @@ fn behind(text: &mut String, indent: usize, value: &Value) {
                 text.push('\n');
             }
         }
-        Value::Array(values) if !values.is_empty() && !(is_short && is_simple(value, 1)) => {
+        Value::Array(values) if !(values.is_empty() || is_short && is_simple(value, 1)) => {
             text.push('\n');
             for value in values {
                 text.push_str(&" ".repeat(indent + 2));
@@ -69,7 +69,7 @@ fn behind(text: &mut String, indent: usize, value: &Value) {
             }
         }
         Value::Object(members)
-            if !members.is_empty() && !(is_short && indent > 0 && is_simple(value, 1)) =>
+            if !(members.is_empty() || is_short && indent > 0 && is_simple(value, 1)) =>
         {
             text.push('\n');
             let first = " ".repeat(indent + 2);

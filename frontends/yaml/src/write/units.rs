@@ -20,6 +20,8 @@ pub struct Units {
     pub tasks: Vec<Task>,
     /// The task and the step in it that each tree of one came about in.
     pub steps: HashMap<NodeId, (usize, usize)>,
+    /// The names of tasks that are there for one changeset.
+    pub changesets: HashMap<NodeId, String>,
 }
 
 /// A task: nodes that came about on each other.
@@ -35,14 +37,6 @@ pub struct Task {
     pub expects: Vec<NodeId>,
     /// Whether a layer of one step alone is used.
     pub is_per_step: bool,
-}
-
-impl Task {
-    /// The tree in the end.
-    pub fn end(&self) -> NodeId {
-        let last = self.expects.last().or(self.steps.last());
-        last.copied().unwrap_or(self.on)
-    }
 }
 
 /// The tree that a node changes, of those that tasks are made of.
@@ -91,6 +85,7 @@ pub fn cut(graph: &Graph, images: &[NodeId]) -> Units {
         leaves: Vec::new(),
         tasks: Vec::new(),
         steps: HashMap::new(),
+        changesets: HashMap::new(),
     };
     let mut taken = BTreeSet::new();
     let mut of_tree: HashMap<NodeId, usize> = HashMap::new();
@@ -164,7 +159,46 @@ pub fn cut(graph: &Graph, images: &[NodeId]) -> Units {
             }
         }
     }
+    for id in &needed {
+        if let Op::Diff(diff) = &graph.node(*id).op
+            && !is_of_step(graph, diff)
+            && let Some(task) = task_of_changeset(graph, &units, diff)
+        {
+            let name = unique(&mut taken, &task.name);
+            units.changesets.insert(*id, name.clone());
+            units.tasks.push(Task { name, ..task });
+        }
+    }
     units
+}
+
+/// A task for a changeset of which one task has but a part: what leads to both its trees is done in several tasks, but once.
+fn task_of_changeset(graph: &Graph, units: &Units, diff: &Diff) -> Option<Task> {
+    let end = behind_expectations(graph, diff.upper);
+    let (own, _) = units.steps.get(&end)?;
+    let is_lower = |tree: NodeId| match diff.lower {
+        Some(lower) => tree == lower,
+        None => is_scratch(graph, tree),
+    };
+    if is_lower(units.tasks[*own].on) {
+        return None;
+    }
+    let mut task = Task {
+        name: units.tasks[*own].name.clone(),
+        on: diff.upper,
+        steps: Vec::new(),
+        expects: Vec::new(),
+        is_per_step: false,
+    };
+    while !is_lower(task.on) {
+        let node = task.on;
+        match graph.node(node).op {
+            Op::Expect(_) if task.steps.is_empty() => task.expects.insert(0, node),
+            _ => task.steps.insert(0, node),
+        }
+        task.on = root(&graph.node(node).op)?;
+    }
+    Some(task)
 }
 
 /// Trees that something other than the next step of a task uses.
@@ -285,7 +319,10 @@ pub fn entries(graph: &Graph, units: &Units, changesets: &[NodeId]) -> Option<Ve
                             entries.push(format!("{}.layers[{number}]", task.name));
                         }
                     }
-                    _ => entries.push(units.names.get(&diff.upper)?.clone()),
+                    _ => {
+                        let own = units.changesets.get(changeset);
+                        entries.push(own.or(units.names.get(&diff.upper))?.clone());
+                    }
                 }
             }
             _ => return None,

@@ -113,3 +113,51 @@ pub fn export_of(graph: &Graph, node: NodeId) -> &Export {
         other => panic!("{other:?} is no export"),
     }
 }
+
+pub const EXAMPLES: [&str; 5] = ["twin", "matrix", "library", "recombination", "tools"];
+
+/// The files of an example, by their paths in it.
+pub fn example(name: &str) -> Files {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../examples/pipelines")
+        .join(name);
+    let mut files = BTreeMap::new();
+    let mut open = vec![top.clone()];
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(&directory).expect("the example is there") {
+            let path = entry.expect("a directory entry").path();
+            if path.is_dir() {
+                open.push(path);
+            } else if let (Ok(text), Ok(inner)) =
+                (std::fs::read_to_string(&path), path.strip_prefix(&top))
+            {
+                files.insert(inner.display().to_string(), text);
+            }
+        }
+    }
+    Files(files)
+}
+
+/// A pipeline with every field.
+pub fn everything() -> Files {
+    Files::of(&[
+        ("pipeline.yaml", include_str!("../everything.yaml")),
+        (
+            "tools.yaml",
+            "variables: {version: 1}\ntasks: {gcc: {on: scratch, files: {/gcc: 'gcc ${version}'}}}\n",
+        ),
+        (
+            "Dockerfile",
+            "FROM debian AS build\nARG VERSION\nRUN make $VERSION\nCOPY . /src\n",
+        ),
+    ])
+}
+
+/// Options that give what that one needs.
+pub fn with_given() -> Options {
+    let mut options = options();
+    options
+        .variables
+        .insert("given".to_owned(), Some("x".to_owned()));
+    options
+}

@@ -1,0 +1,150 @@
+//! The examples, and a pipeline with every field: they are read, fit the schema, and are told in the reference.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+use stromatekt_pipeline::{Document, Kind};
+use stromatekt_yaml::language::OBJECTS;
+use stromatekt_yaml::{NamedImage, Source, reference, schema, write};
+use support::{EXAMPLES, everything, example, options, with_given};
+
+fn json(value: &stromatekt_pipeline::Value) -> Value {
+    match &value.kind {
+        Kind::Null => Value::Null,
+        Kind::Bool(value) => Value::Bool(*value),
+        Kind::Number(text) => match (text.parse::<i64>(), text.parse::<f64>()) {
+            (Ok(number), _) => number.into(),
+            (_, Ok(number)) => number.into(),
+            _ => text.as_str().into(),
+        },
+        Kind::String(text) => text.as_str().into(),
+        Kind::List(values) => values.iter().map(json).collect(),
+        Kind::Map(entries) => {
+            let members = entries
+                .iter()
+                .map(|entry| (entry.key.clone(), json(&entry.value)));
+            Value::Object(members.collect::<Map<_, _>>())
+        }
+    }
+}
+
+#[test]
+fn examples_and_everything_are_read() {
+    for name in EXAMPLES {
+        let (lowered, _) = example(name)
+            .lower("pipeline.yaml", &options())
+            .unwrap_or_else(|problem| panic!("{name}: {problem} {:?}", problem.help));
+        assert!(!lowered.images.is_empty());
+        assert_eq!(lowered.warnings, Vec::<String>::new());
+    }
+    everything()
+        .lower("pipeline.yaml", &with_given())
+        .unwrap_or_else(|problem| panic!("{problem} {:?} {:?}", problem.help, problem.place));
+}
+
+#[test]
+fn examples_and_everything_fit_the_schema() {
+    let schema = schema();
+    let validator = jsonschema::validator_for(&schema).expect("it is a schema");
+    let texts = EXAMPLES.iter().map(|name| (*name, example(name)));
+    for (name, files) in texts.chain([("everything", everything())]) {
+        for (path, text) in files.0.iter().filter(|(path, _)| path.ends_with(".yaml")) {
+            let document = Document::parse_yaml(path, text).expect("it is YAML");
+            let value = json(&document.root);
+            let errors: Vec<String> = validator
+                .iter_errors(&value)
+                .map(|error| format!("{} at {}", error, error.instance_path()))
+                .collect();
+            assert!(errors.is_empty(), "{name} {path}: {errors:#?}");
+        }
+    }
+    for wrong in [
+        "tasks: {a: {rnu: x}}",
+        "tasks: [a]",
+        "images: {a: {layers: {}}}",
+        "other: 1",
+    ] {
+        let document = Document::parse_yaml("p.yaml", wrong).expect("it is YAML");
+        assert!(!validator.is_valid(&json(&document.root)), "{wrong}");
+    }
+}
+
+#[test]
+fn everything_has_every_field() {
+    let files = everything();
+    let text: String = files.0.values().map(String::as_str).collect();
+    for object in OBJECTS {
+        for field in object.fields {
+            let name = field.name;
+            let is_there = [
+                format!(" {name}:"),
+                format!("{{{name}:"),
+                format!("\n{name}:"),
+            ]
+            .iter()
+            .any(|text_of| text.contains(text_of.as_str()));
+            assert!(is_there, "`{name}` of {} is nowhere", object.what);
+        }
+    }
+}
+
+#[test]
+fn the_reference_is_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("REFERENCE.md");
+    let text = fs::read_to_string(&path).expect("it is there");
+    let tables = reference();
+    let is_there = text.ends_with(&tables);
+    if !is_there {
+        let proposed = std::env::temp_dir().join("REFERENCE.tables.md");
+        fs::write(&proposed, &tables).expect("a file can be written");
+        panic!(
+            "the tables of REFERENCE.md are to be replaced by those in {}",
+            proposed.display()
+        );
+    }
+}
+
+/// What this language says can be written by it again, as long as nothing is in a stack of its own.
+#[test]
+fn pipelines_are_written_again() {
+    for name in ["twin", "matrix", "library"] {
+        let (lowered, configs) = example(name)
+            .lower("pipeline.yaml", &options())
+            .unwrap_or_else(|problem| panic!("{name}: {problem}"));
+        let images: Vec<NamedImage> = lowered
+            .images
+            .iter()
+            .enumerate()
+            .map(|(number, image)| NamedImage {
+                name: format!("image-{number}"),
+                node: image.exports[0].node,
+                is_index: image.is_index,
+                tags: image.tags.clone(),
+                source_date_epoch: None,
+            })
+            .collect();
+        let contexts: BTreeMap<_, _> = lowered.contexts.clone();
+        let host = options().host;
+        let written = write(&Source {
+            graph: &lowered.graph,
+            images: &images,
+            configs: &configs,
+            platform: &host,
+            is_asked: false,
+            contexts: &contexts,
+        });
+        match (name, written) {
+            // The directory of a library has a name with a dot, which only libraries can give.
+            ("library", Err(error)) => {
+                assert!(error.to_string().contains("cannot be said"), "{error}")
+            }
+            ("library", Ok(text)) => panic!("{text}"),
+            (_, Ok(text)) => assert!(text.contains("tasks:"), "{text}"),
+            (_, Err(error)) => panic!("{name}: {error}"),
+        }
+    }
+}
