@@ -21,10 +21,7 @@ pub fn image(
     text(fields.take("about"))?;
     fields.take("matrix");
     let written = fields.take("written");
-    let layers = match written {
-        Some(_) => fields.take("layers"),
-        None => Some(fields.required("layers")?),
-    };
+    let layers = fields.take("layers");
     let ordered = fields.take("ordered");
     let config = fields.take("config");
     let expect = fields.take("expect");
@@ -38,6 +35,7 @@ pub fn image(
         .take("source-date-epoch")
         .map(|item| item.i64())
         .transpose()?;
+    let lacks_layers = fields.problem("an image has no `layers`, which it needs");
     finish(fields, &IMAGE)?;
     let content = match (written, layers) {
         (Some(written), layers) => {
@@ -58,7 +56,7 @@ pub fn image(
             }),
             expect: expect.as_ref().map(digest).transpose()?,
         },
-        (None, None) => return Err(item.problem("an image has no `layers`, which it needs")),
+        (None, None) => return Err(lacks_layers),
     };
     Ok(Image {
         module: reading.module,
