@@ -244,7 +244,7 @@ fn compose(
 }
 
 /// Where nothing is said, the last entries that made layers are about the layers on top.
-fn defaults(history: &[History], wanted: &mut [Option<usize>]) {
+pub fn defaults(history: &[History], wanted: &mut [Option<usize>]) {
     if wanted.iter().any(Option::is_some) {
         return;
     }

@@ -8,7 +8,7 @@
 //! How names are looked up is in `scope`.
 //!
 //! Inside, the document goes one way: `read` and its siblings make a `model` of it, `scope` and `order` look up all names, `timeline` carries
-//! out the steps with `build`, which holds the graph, and `image` ends it.
+//! out the steps with `build`, which holds the graph, and `image` ends it. [`write`] goes the other way.
 
 mod allowed;
 mod build;
@@ -22,9 +22,16 @@ mod read_files;
 mod read_mount;
 mod read_run;
 mod read_step;
+mod schema;
 mod scope;
 mod step_files;
 mod step_run;
 mod timeline;
+mod write;
+mod write_chains;
+mod write_names;
+mod write_steps;
 
 pub use lower::lower;
+pub use schema::schema;
+pub use write::{ImageToWrite, WriteError, write};

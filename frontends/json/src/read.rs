@@ -202,7 +202,7 @@ pub fn new_name(item: &Item<'_>) -> Result<Name, Problem> {
     }
     if let Some(character) = text
         .chars()
-        .find(|c| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '+')))
+        .find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+')))
     {
         return Err(item
             .problem(format!("a name has no `{}`", character.escape_debug()))

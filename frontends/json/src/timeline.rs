@@ -158,11 +158,14 @@ impl State {
                 Ok(())
             }
             StepKind::ImportObjects { objects, path } => {
-                let first = self.objects.len();
+                let mut imported: Vec<Object> = Vec::new();
                 for object in objects {
-                    self.import(builder, object, marks)?;
+                    let object = self.import(builder, object, marks)?;
+                    if imported.iter().all(|known| known.name != object.name) {
+                        imported.push(object);
+                    }
                 }
-                let objects = self.objects.get(first..).unwrap_or_default().to_vec();
+                let objects = imported;
                 match path {
                     Some(path) => self.describe(builder, objects, path, marks),
                     None => Ok(()),
@@ -340,49 +343,47 @@ impl State {
         Ok(())
     }
 
+    /// Makes layers known; what is known by that name already must be the same.
     fn import(
         &mut self,
         builder: &mut Builder<'_>,
         object: &ImportedObject,
         marks: &Marks<'_>,
-    ) -> Result<(), Problem> {
-        let known = self.objects.iter().position(|o| o.name == object.name);
-        if let Some(place) = known.and_then(|known| self.imported.get(known)) {
-            return Err(object
-                .place
-                .problem(format!(
-                    "`{}` is imported twice on this timeline",
-                    object.name
-                ))
-                .also("it is imported here first", place.clone())
-                .help("`name` gives it another name in the description"));
-        }
+    ) -> Result<Object, Problem> {
         let wanted = match object.is_changeset {
             true => Use::Changeset,
             false => Use::Changesets,
         };
         let (base, layers) = builder.composed(object.layers.iter(), marks.here, wanted)?;
         let layers: Vec<Layered> = layers.into_iter().flatten().collect();
-        let mut found = layers.iter().filter_map(|layer| layer.compression);
-        let first = found.next().unwrap_or(Compression::Gzip);
-        let compression = match object.compression {
-            Some(compression) => compression,
-            None if found.all(|other| other == first) => first,
-            None => {
-                return Err(object
-                    .place
-                    .problem("the changesets of this layer stack have several media types")
-                    .help("`mediaType` says which one all of them get here"));
-            }
-        };
-        self.objects.push(Object {
+        let new = Object {
             name: object.name.clone(),
             base,
             layers: layers.iter().map(|layer| layer.changeset).collect(),
-            compression,
-        });
-        self.imported.push(object.place.clone());
-        Ok(())
+            compression: compression(object, &layers)?,
+        };
+        let known = self.objects.iter().zip(&self.imported);
+        match known.into_iter().find(|(known, _)| known.name == new.name) {
+            None => {
+                self.objects.push(new.clone());
+                self.imported.push(object.place.clone());
+                Ok(new)
+            }
+            Some((known, _))
+                if (known.base, &known.layers, known.compression)
+                    == (new.base, &new.layers, new.compression) =>
+            {
+                Ok(new)
+            }
+            Some((_, place)) => Err(object
+                .place
+                .problem(format!(
+                    "`{}` is something else on this timeline already",
+                    object.name
+                ))
+                .also("it was imported here", place.clone())
+                .help("`name` gives it another name in the description")),
+        }
     }
 
     fn describe(
@@ -436,5 +437,21 @@ impl State {
         }
         self.tree = tree;
         Ok(())
+    }
+}
+
+/// How the new layers of an object are compressed: as is said there, else as their changesets say.
+fn compression(object: &ImportedObject, layers: &[Layered]) -> Result<Compression, Problem> {
+    if let Some(compression) = object.compression {
+        return Ok(compression);
+    }
+    let mut found = layers.iter().filter_map(|layer| layer.compression);
+    let first = found.next().unwrap_or(Compression::Gzip);
+    match found.all(|other| other == first) {
+        true => Ok(first),
+        false => Err(object
+            .place
+            .problem("the changesets of this layer stack have several media types")
+            .help("`mediaType` says which one all of them get here")),
     }
 }
