@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// Debian's names for it, the smallest first.
 const PROGRAMS: [&str; 2] = ["chromium-headless-shell", "chromium"];
 /// Continuous integration sets this: there the tests must run.
-const REQUIRED: &str = "STROMATEKT_REQUIRE_BROWSER";
+pub const REQUIRED: &str = "STROMATEKT_REQUIRE_BROWSER";
 
 /// A browser with one page.
 pub struct Browser {

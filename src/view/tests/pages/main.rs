@@ -3,8 +3,11 @@
 mod browser;
 mod sample;
 
+use std::env;
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -101,4 +104,33 @@ fn the_page_of_a_timeline_is_alive() {
         &stromatekt_view::timeline::page::render(&sample::timeline(false)),
         "[part-4 4/8]",
     );
+}
+
+#[test]
+fn graphviz_draws_the_plan() {
+    let drawn = Command::new("dot")
+        .arg("-Tsvg")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut drawn = match drawn {
+        Ok(drawn) => drawn,
+        Err(error) => {
+            assert!(
+                env::var_os(browser::REQUIRED).is_none(),
+                "dot cannot be started: {error} (make setup installs it)"
+            );
+            let _ = writeln!(std::io::stderr(), "skipped: Graphviz is not installed");
+            return;
+        }
+    };
+    let text = stromatekt_view::plan::dot::render(&sample::plan());
+    let mut input = drawn.stdin.take().expect("it is piped");
+    input.write_all(text.as_bytes()).expect("dot reads");
+    drop(input);
+    let output = drawn.wait_with_output().expect("dot ends");
+    let svg = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    let boxes = svg.matches("class=\"node\"").count();
+    assert_eq!(boxes, 90, "{svg}");
 }
