@@ -77,12 +77,7 @@ pub fn lower(builder: &mut Builder<'_>, index: usize) -> Result<(), Problem> {
     builder.finished.insert(index, empty);
     for (step, one) in timeline.steps.iter().enumerate() {
         let marks = Marks {
-            number: format!(
-                "{} {}/{}",
-                timeline.name.text,
-                step + 1,
-                timeline.steps.len()
-            ),
+            number: number(builder, timeline, step),
             place: &one.place,
             here: Some(Here {
                 timeline: index,
@@ -438,6 +433,16 @@ impl State {
         self.tree = tree;
         Ok(())
     }
+}
+
+/// What a step is called in progress: the timeline and its number there, after the platform if there are several.
+fn number(builder: &Builder<'_>, timeline: &Timeline, step: usize) -> String {
+    let platform = match builder.options.platforms.as_slice() {
+        [] | [_] => String::new(),
+        _ => format!("{} ", builder.platform),
+    };
+    let (name, count) = (&timeline.name.text, timeline.steps.len());
+    format!("{platform}{name} {}/{count}", step + 1)
 }
 
 /// How the new layers of an object are compressed: as is said there, else as their changesets say.

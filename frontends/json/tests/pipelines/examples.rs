@@ -109,3 +109,73 @@ fn the_minimal_image_has_two_layers() {
     assert_eq!(export.layers.len(), 2);
     assert_eq!(export.config.config.user, "worker");
 }
+
+#[test]
+fn several_platforms_are_images_of_one_index() {
+    let options = Options {
+        platforms: ["linux/amd64", "linux/arm64"]
+            .map(|platform| platform.parse().expect("a platform"))
+            .to_vec(),
+        labels: [("a".to_owned(), "b".to_owned())].into(),
+        ..options()
+    };
+    let lower = |name| {
+        let lowering = lower(
+            &document(name),
+            &options,
+            &ImageConfigs::new(),
+            &BTreeMap::new(),
+        );
+        match lowering {
+            Ok(Lowering::Done(lowered)) => lowered,
+            other => panic!("{name}: {other:?}"),
+        }
+    };
+    let lowered = lower("minimal.json");
+    let [image] = lowered.images.as_slice() else {
+        panic!("there is one image");
+    };
+    assert!(image.is_index && lowered.warnings.is_empty());
+    let architectures: Vec<&str> = image
+        .exports
+        .iter()
+        .map(|export| match &lowered.graph.node(export.node).op {
+            Op::Export(export) => {
+                assert_eq!(export.config.config.labels["a"], "b");
+                export.config.architecture.as_str()
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(architectures, ["amd64", "arm64"]);
+    let warnings = lower("written-manifest.json").warnings;
+    assert_eq!(
+        warnings,
+        ["the image written-manifest gets no labels: a step of the pipeline writes its config"]
+    );
+}
+
+#[test]
+fn targets_are_images_or_timelines() {
+    let lower = |target: &str| {
+        let options = Options {
+            targets: vec![target.to_owned()],
+            ..options()
+        };
+        let document = document("parallel-dependency.json");
+        lower(&document, &options, &ImageConfigs::new(), &BTreeMap::new())
+    };
+    let Ok(Lowering::Done(lowered)) = lower("secondary") else {
+        panic!("a timeline is an image of its layers");
+    };
+    assert_eq!(lowered.images[0].name, "secondary");
+    let more = |node: &stromatekt_graph::Node| node.label.contains("up-to 1000000 ");
+    let needed = lowered.graph.needed(&[lowered.images[0].exports[0].node]);
+    assert!(!needed.iter().any(|id| more(lowered.graph.node(*id))));
+    let problem = lower("secundary").expect_err("there is none");
+    assert_eq!(
+        problem.message,
+        "no image and no timeline is called `secundary`"
+    );
+    assert_eq!(problem.help.as_deref(), Some("did you mean `secondary`?"));
+}
