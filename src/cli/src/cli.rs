@@ -59,6 +59,12 @@ pub enum Command {
     /// Build an image from a Dockerfile
     #[command(visible_alias = "b")]
     Build(Box<commands::build::Args>),
+    /// Show what a build would do, what can run at the same time, and why a step would run
+    Plan(Box<commands::plan::Args>),
+    /// Turn a Dockerfile into a pipeline that builds the same image
+    Convert(commands::convert::Args),
+    /// Print the JSON Schema of pipelines, for editors
+    Schema(commands::schema::Args),
     /// Build with docker or buildah, too, and tell in what the images differ
     Compat(Box<commands::compat::Args>),
     /// Load, save, list, show, compare, name and remove images

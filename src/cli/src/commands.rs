@@ -3,6 +3,7 @@
 pub mod build;
 pub mod call;
 pub mod compat;
+pub mod convert;
 pub mod image_diff;
 pub mod image_history;
 pub mod image_inspect;
@@ -14,7 +15,9 @@ pub mod image_rm;
 pub mod image_save;
 pub mod image_tag;
 pub mod login;
+pub mod plan;
 pub mod prune;
+pub mod schema;
 pub mod store_prune;
 pub mod store_unmount;
 pub mod version;
@@ -46,6 +49,9 @@ pub async fn run(cli: Cli) -> Result<()> {
         | Command::Buildx(Buildx::Build(args))
         | Command::Builder(Buildx::Build(args)) => build::run(&root, *args).await,
         Command::Compat(args) => compat::run(&root, *args).await,
+        Command::Plan(args) => plan::run(&root, *args).await,
+        Command::Convert(args) => convert::run(&root, args).await,
+        Command::Schema(args) => schema::run(&args),
         Command::Image(Image::Diff(args)) => image_diff::run(&root, args).await,
         Command::Load(args) | Command::Image(Image::Load(args)) => {
             image_load::run(&root, args).await

@@ -206,6 +206,11 @@ impl Context {
         self.unpacked.as_ref().and_then(Unpacked::time)
     }
 
+    /// The directory of a context that was fetched: what it names must be in there.
+    pub fn came_from_elsewhere(&self) -> Option<&Path> {
+        self.unpacked.as_ref().map(Unpacked::path)
+    }
+
     /// BuildKit reads no ignore file where the context came from elsewhere.
     fn of(unpacked: Unpacked, dockerfile: DockerfileText) -> Self {
         Self {

@@ -1,6 +1,7 @@
 //! `stromatekt`, the command: parses the command line, runs the verb, reports what went wrong.
 
 mod annotations;
+mod bare_file;
 mod base_images;
 mod call_options;
 mod call_result;
@@ -37,15 +38,15 @@ mod secrets;
 mod settings;
 mod template;
 mod unsupported;
+mod user_config;
 
 use std::num::NonZero;
 use std::process::ExitCode;
 use std::thread;
 
-use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::cli::{Cli, LogLevel};
+use crate::cli::LogLevel;
 
 /// What docker exits with when it does not understand an option.
 const USAGE: u8 = 125;
@@ -54,7 +55,7 @@ const USAGE: u8 = 125;
 const MAX_WORKERS: usize = 4;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match bare_file::parse() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version come this way too, and go to standard output. A reader that went away wants no more of them.

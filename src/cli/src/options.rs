@@ -1,14 +1,15 @@
 //! The options of `build`, as docker and buildx users type them.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::ArgAction;
+use clap::{ArgAction, FromArgMatches};
 use stromatekt_dockerfile::Entitlement;
 use stromatekt_graph::run::Network;
 use stromatekt_oci::platform::Platform;
 use stromatekt_oci::reference::ImageReference;
+use stromatekt_optimizer::{Pass, Passes};
 
 use crate::call_options::CallArgs;
 use crate::limits;
@@ -112,6 +113,9 @@ pub struct Args {
     /// Show no progress, and print the image's id unless an output goes to standard output
     #[arg(short, long, action = ArgAction::Set, value_parser = go_bool, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
     pub quiet: bool,
+    /// How the graph is made cheaper before it is executed: all, none, or some of dead, common, detach, split, files
+    #[arg(long, value_name = "PASSES", default_value = "all", value_parser = passes, hide_default_value = true)]
+    pub optimize: Passes,
     /// What bounds steps.
     #[command(flatten)]
     pub limits: limits::LimitArgs,
@@ -129,6 +133,43 @@ fn platform(text: &str) -> Result<Platform, String> {
         name => name
             .parse()
             .map_err(|error: stromatekt_oci::Error| error.to_string()),
+    }
+}
+
+impl Args {
+    /// The options of a build of this context for which nothing else is said.
+    ///
+    /// # Errors
+    /// When the environment says what cannot be understood.
+    pub fn of_context(context: &OsStr) -> Result<Self, clap::Error> {
+        let command = <Self as clap::Args>::augment_args(clap::Command::new("build"));
+        let line = [OsStr::new("build"), OsStr::new("--"), context];
+        Self::from_arg_matches(&command.try_get_matches_from(line)?)
+    }
+}
+
+fn passes(text: &str) -> Result<Passes, String> {
+    match text {
+        "all" => Ok(Passes::all()),
+        "none" => Ok(Passes::none()),
+        list => {
+            let mut passes = Passes::all();
+            let named: Vec<&str> = list.split(',').map(str::trim).collect();
+            let known = |name: &&&str| Pass::ALL.iter().any(|pass| pass.name() == **name);
+            if let Some(unknown) = named.iter().find(|name| !known(name)) {
+                let names = Pass::ALL.map(Pass::name).join(", ");
+                return Err(format!(
+                    "`{unknown}` is no pass: there are {names}; or say all or none"
+                ));
+            }
+            for pass in Pass::ALL
+                .into_iter()
+                .filter(|pass| !named.contains(&pass.name()))
+            {
+                passes = passes.without(pass);
+            }
+            Ok(passes)
+        }
     }
 }
 

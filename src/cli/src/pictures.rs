@@ -13,8 +13,11 @@ use crate::options::Args;
 /// The files that are asked for, open.
 pub struct Pictures {
     title: String,
-    files: Vec<(PathBuf, File, fn(&Timeline) -> String)>,
+    files: Vec<(PathBuf, File, Render)>,
 }
+
+/// How a picture is drawn.
+type Render = fn(&Timeline) -> String;
 
 impl Pictures {
     /// Opens the files, so that a build whose pictures cannot be written does not begin.
@@ -22,7 +25,7 @@ impl Pictures {
     /// # Errors
     /// When one cannot be written, both are one, or nothing is built.
     pub fn new(args: &Args) -> Result<Self> {
-        let asked: [(&Option<PathBuf>, fn(&Timeline) -> String); 2] =
+        let asked: [(&Option<PathBuf>, Render); 2] =
             [(&args.timeline, page::render), (&args.trace, trace::render)];
         let is_asked = asked.iter().any(|(path, _)| path.is_some());
         if is_asked && args.call.asked().is_some() {

@@ -1,6 +1,7 @@
 //! What is to be built, whatever it is written in, as a graph with the directories that it reads.
 
 mod dockerfile;
+mod pipeline;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -9,8 +10,10 @@ use std::sync::{Arc, OnceLock};
 
 use stromatekt_engine::events::Events;
 use stromatekt_engine::{Engine, LocalContext, PlatformExport};
-use stromatekt_graph::Graph;
+use stromatekt_graph::{Graph, NodeId};
 use stromatekt_oci::reference::ImageReference;
+use stromatekt_optimizer::{Note, Passes, optimize};
+use stromatekt_pipeline::ImageConfigs;
 use tokio_util::sync::CancellationToken;
 
 use crate::base_images::failed;
@@ -42,6 +45,12 @@ pub struct Prepared {
     pub images: Vec<Wanted>,
     /// The directories that the graph reads.
     pub contexts: BTreeMap<String, LocalContext>,
+    /// The configs of the images that it begins with.
+    pub configs: ImageConfigs,
+    /// Where the directories are that it reads besides the build context.
+    pub directories: BTreeMap<String, PathBuf>,
+    /// What was done to the graph, and what was not.
+    pub notes: Vec<Note>,
     /// The texts that it was made of; the first is the one that was named.
     pub texts: Vec<DockerfileText>,
 }
@@ -99,7 +108,13 @@ impl<'a> Work<'a> {
             secrets: &secrets,
         };
         let context = place.open(self.args.file.as_ref(), &fetch).await?;
-        self.dockerfile(&context, &fetch, settings).await
+        let file = self.args.file.as_deref();
+        let mut prepared = match file.filter(|file| is_pipeline(Some(file))) {
+            Some(file) => self.pipeline(file, &context, &fetch, settings).await?,
+            None => self.dockerfile(&context, &fetch, settings).await?,
+        };
+        prepared.optimize(&self.args.optimize);
+        Ok(prepared)
     }
 }
 
@@ -110,6 +125,19 @@ pub fn is_pipeline(file: Option<&OsStr>) -> bool {
 }
 
 impl Prepared {
+    /// Makes the graph cheaper to execute.
+    fn optimize(&mut self, passes: &Passes) {
+        let exports = || self.images.iter().flat_map(|image| &image.exports);
+        let roots: Vec<NodeId> = exports().map(|export| export.node).collect();
+        let optimized = optimize(std::mem::take(&mut self.graph), &roots, passes);
+        let exports = self.images.iter_mut().flat_map(|image| &mut image.exports);
+        for (export, root) in exports.zip(optimized.roots) {
+            export.node = root;
+        }
+        self.graph = optimized.graph;
+        self.notes = optimized.notes;
+    }
+
     /// The failure of a build of this, with the lines that it is about.
     pub fn failed(&self, error: Arc<stromatekt_engine::Error>) -> Error {
         let origin = error.origin();

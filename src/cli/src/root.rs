@@ -2,19 +2,37 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use nix::unistd::geteuid;
+use stromatekt_kernel::btrfs::is_btrfs;
 
 use crate::error::Error;
+use crate::user_config::UserConfig;
 
 const NAME: &str = "stromatekt";
 
-/// The state directory of whoever runs this (XDG Base Directory Specification; the system's place for root).
+/// The state directory of whoever runs this: the one on btrfs that they chose, else where it usually is (XDG Base Directory
+/// Specification; the system's place for root).
 ///
 /// # Errors
-/// When neither is known.
+/// When neither is known, or the chosen one is not on btrfs.
 pub fn default_root() -> Result<PathBuf, Error> {
+    if let Some(chosen) = UserConfig::read()?.btrfs_root {
+        fs::create_dir_all(&chosen).map_err(Error::file("make the directory", &chosen))?;
+        return match is_btrfs(&chosen)
+            .map_err(|error| Error::file("look at", &chosen)(io::Error::other(error)))? {
+            true => Ok(chosen),
+            false => Err(Error::Usage {
+                what: format!("btrfs_root {} is not on btrfs", chosen.display()),
+                hint: "let it name a directory on btrfs, or leave it out of ~/.config/stromatekt/config.json: \
+                       an image file is used then"
+                    .into(),
+            }),
+        };
+    }
     if geteuid().is_root() {
         return Ok(PathBuf::from("/var/lib").join(NAME));
     }

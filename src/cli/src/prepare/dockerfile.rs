@@ -27,7 +27,7 @@ impl Work<'_> {
         settings.options.context_time = context.time();
         let dockerfile = context.dockerfile.parse()?;
         let ignored = |source: &str| context.leaves_out(source, fetch);
-        let lowered = self
+        let (lowered, configs) = self
             .lower(&dockerfile, &context.dockerfile, settings, &ignored)
             .await?;
         for warning in &lowered.warnings {
@@ -59,6 +59,9 @@ impl Work<'_> {
                 output: None,
             }],
             contexts,
+            configs,
+            directories: settings.directories.clone(),
+            notes: Vec::new(),
             texts: vec![context.dockerfile.clone()],
         })
     }
@@ -69,7 +72,7 @@ impl Work<'_> {
         text: &DockerfileText,
         settings: &Settings,
         ignored: &IsIgnored<'_>,
-    ) -> Result<Lowered> {
+    ) -> Result<(Lowered, ImageConfigs)> {
         let refused = |error| Error::dockerfile(&error, text.clone());
         let mut configs = ImageConfigs::new();
         loop {
@@ -93,7 +96,7 @@ impl Work<'_> {
                 }
                 Ok(Lowering::Done(lowered)) => {
                     self.warn(dockerfile, text, &checks);
-                    return Ok(*lowered);
+                    return Ok((*lowered, configs));
                 }
                 Err(error) => Err(refused(error)),
             };
