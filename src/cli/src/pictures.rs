@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use stromatekt_view::timeline::{Recorder, Timeline, page, trace};
@@ -49,11 +49,10 @@ impl Pictures {
             let file = options.open(path).map_err(Error::file("write", path))?;
             files.push((path.clone(), file, render));
         }
-        let title = match args.tags.first() {
-            Some(tag) => tag.familiar(),
-            None => args.context.to_string_lossy().into_owned(),
-        };
-        Ok(Self { title, files })
+        Ok(Self {
+            title: title(args),
+            files,
+        })
     }
 
     /// What collects the events, where somebody wants to see them.
@@ -74,6 +73,17 @@ impl Pictures {
             replace(file, &render(&timeline)).map_err(Error::file("write", &path))?;
         }
         Ok(())
+    }
+}
+
+/// What is built, for a title: the image by its first name, or the directory that it is built from.
+pub fn title(args: &Args) -> String {
+    let context = Path::new(&args.context);
+    let directory = context.canonicalize().ok();
+    let name = directory.as_deref().and_then(Path::file_name);
+    match args.tags.first() {
+        Some(tag) => tag.familiar(),
+        None => name.unwrap_or(&args.context).to_string_lossy().into_owned(),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::image_requests;
 use crate::interrupt;
 use crate::options;
 use crate::output::print;
+use crate::pictures;
 use crate::prepare::{Prepared, Work};
 use crate::progress::Mode;
 use crate::progress::watch::Watch;
@@ -111,10 +112,7 @@ async fn plan(work: &Work<'_>, place: Place, settings: &mut Settings) -> Result<
     };
     let explained = work.engine()?.explain(request, work.cancel.clone()).await;
     let forecasts = explained.map_err(|error| prepared.failed(error))?;
-    let title = match work.args.tags.first() {
-        Some(tag) => tag.familiar(),
-        None => work.args.context.to_string_lossy().into_owned(),
-    };
+    let title = pictures::title(work.args);
     let roots = roots(&prepared);
     let notes = prepared.notes.iter();
     let notes = notes.map(|note| format!("{}: {} ({})", note.label, note.text, note.pass.name()));
