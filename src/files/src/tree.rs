@@ -63,7 +63,11 @@ pub fn copy_tree(source: &Source<'_>, path: &str, into: &Root) -> Result<()> {
 /// The paths that a copy of these directories into the one at `target` makes or alters.
 pub(crate) fn places(folders: &[Folder], target: &Path) -> impl Iterator<Item = PathBuf> {
     folders.iter().flat_map(|folder| {
-        let dir = target.join(&folder.path);
+        // Joined with nothing, a path gets a slash at its end, which would stand in the layer.
+        let dir = match folder.path.as_os_str().is_empty() {
+            true => target.to_owned(),
+            false => target.join(&folder.path),
+        };
         let items: Vec<PathBuf> = folder
             .items
             .iter()
