@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use stromatekt_pipeline::{Entry, Kind, Place, Problem, Span, Value, suggest};
 
+/// How long a text may become: variables of variables grow fast.
+const LONGEST: usize = 16 << 20;
+
 /// The variables that hold somewhere.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
@@ -95,6 +98,9 @@ pub fn expand_text(text: &str, scope: &Scope, place: &Place) -> Result<String, P
             }
             None => return Err(undefined(name, scope, place)),
         }
+        if expanded.len() > LONGEST {
+            return Err(place.problem(format!("this expands to more than {LONGEST} bytes")));
+        }
         rest = behind;
     }
     expanded.push_str(rest);
@@ -166,6 +172,29 @@ mod tests {
         assert!(
             help.contains("did you mean `target.os`?") && help.contains("$${target.so}"),
             "{help}"
+        );
+    }
+
+    #[test]
+    fn variables_of_variables_do_not_grow_without_end() {
+        let mut scope = scope();
+        let mut last = Ok(String::new());
+        for number in 0..40 {
+            let before = if number == 0 {
+                "a".to_owned()
+            } else {
+                format!("v{}", number - 1)
+            };
+            last = expand_text(&format!("${{{before}}}").repeat(10), &scope, &place());
+            match &last {
+                Ok(text) => scope = scope.with(&format!("v{number}"), text),
+                Err(_) => break,
+            }
+        }
+        assert!(
+            last.expect_err("it is too long")
+                .message
+                .contains("more than")
         );
     }
 

@@ -13,6 +13,8 @@ use crate::names;
 
 /// How many files a pipeline may have.
 const FILES: usize = 1000;
+/// How many imports may lead from one to the next.
+const DEPTH: usize = 64;
 /// What a field at the top may start with to be left alone.
 const NOT_READ: &str = "x-";
 
@@ -118,10 +120,13 @@ impl Loading<'_> {
     ) -> Result<usize, Problem> {
         let document = Document::parse_yaml(&path.display().to_string(), text)?;
         let number = self.modules.len();
-        if number >= FILES
-            && let Some(place) = &place
-        {
-            return Err(place.problem(format!("the pipeline has more than {FILES} files")));
+        if let Some(place) = &place {
+            if number >= FILES {
+                return Err(place.problem(format!("the pipeline has more than {FILES} files")));
+            }
+            if self.open.len() >= DEPTH {
+                return Err(place.problem(format!("more than {DEPTH} imports lead here")));
+            }
         }
         self.modules.push(None);
         self.open.push((normal(path), place));

@@ -5,7 +5,7 @@ mod emit;
 mod steps;
 mod units;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -45,7 +45,7 @@ pub struct Source<'a> {
 /// An image of a graph.
 #[derive(Clone, Debug)]
 pub struct NamedImage {
-    /// The name that it is to have in the pipeline.
+    /// The name that it is to have in the pipeline; where it cannot be one, one that is like it.
     pub name: String,
     /// What makes it.
     pub node: NodeId,
@@ -103,8 +103,11 @@ pub fn write(source: &Source<'_>) -> Result<String, WriteError> {
     }
     put(&mut top, "tasks", Value::Object(tasks));
     let mut images = Map::new();
+    let mut taken = BTreeSet::new();
     for image in source.images {
-        images.insert(image.name.clone(), Value::Object(writing.image(image)?));
+        // That of one of a matrix is no name.
+        let name = units::unique(&mut taken, &image.name);
+        images.insert(name, Value::Object(writing.image(image)?));
     }
     put(&mut top, "images", Value::Object(images));
     let text = emit::document(&escaped(Value::Object(top)));

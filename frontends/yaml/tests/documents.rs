@@ -118,9 +118,8 @@ fn pipelines_are_written_again() {
         let images: Vec<NamedImage> = lowered
             .images
             .iter()
-            .enumerate()
-            .map(|(number, image)| NamedImage {
-                name: format!("image-{number}"),
+            .map(|image| NamedImage {
+                name: image.name.clone(),
                 node: image.exports[0].node,
                 is_index: image.is_index,
                 tags: image.tags.clone(),

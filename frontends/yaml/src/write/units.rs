@@ -274,7 +274,7 @@ fn task_name(label: &str) -> String {
 }
 
 /// A name like this one that nothing has yet.
-fn unique(taken: &mut BTreeSet<String>, wish: &str) -> String {
+pub fn unique(taken: &mut BTreeSet<String>, wish: &str) -> String {
     let letters = wish.chars().map(|c| match c {
         c if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') => c,
         _ => '-',
