@@ -34,7 +34,8 @@ pub fn make_directory(tree: &Root, path: &str, owner: &str, time: Option<i64>) -
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{MetadataExt, symlink};
+    use std::fs::Permissions;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
     use super::*;
     use crate::error::Error;
@@ -60,6 +61,23 @@ mod tests {
             );
         }
         assert_eq!(std::fs::metadata(at("real")).unwrap().uid(), 0);
+    }
+
+    #[test]
+    fn directories_beneath_one_with_setgid_have_the_bit_and_its_group() {
+        let dir = tempfile::tempdir().unwrap();
+        let shared = dir.path().join("shared");
+        std::fs::create_dir(&shared).unwrap();
+        chown(&shared, None, Some(6)).unwrap();
+        std::fs::set_permissions(&shared, Permissions::from_mode(0o2775)).unwrap();
+        let tree = Root::open(dir.path()).unwrap();
+        for (owner, ids) in [("", (0, 6)), ("7:8", (7, 8))] {
+            let path = format!("/shared/of{owner}");
+            make_directory(&tree, &path, owner, None).unwrap();
+            let made = std::fs::metadata(dir.path().join(&path[1..])).unwrap();
+            assert_eq!((made.uid(), made.gid()), ids, "{path}");
+            assert_eq!(made.mode() & 0o7777, 0o2755, "{path}");
+        }
     }
 
     #[test]

@@ -13,7 +13,8 @@ use stromatekt_kernel::{FileKind, Root, entry};
 use crate::error::{Error, Result};
 use crate::owner::Ids;
 
-/// Mode and owner of directories that are made only to lead to a destination.
+/// Mode and owner of directories that are made only to lead to a destination. Beneath a directory with the setgid bit they have it too, and
+/// its group where there is no owner.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewDirectory {
     pub mode: u32,
@@ -32,7 +33,8 @@ pub(crate) fn directory(tree: &Root, path: &Path, new: NewDirectory) -> Result<(
     if let Some(ids) = new.owner {
         for made in made {
             let dir = tree.open_dir_no_symlinks(&made).map_err(failed())?;
-            set_owner(&dir.into(), ids, new.mode)
+            // The mode stays: only that of files is cut (chown(2)).
+            fchown(&dir, Some(ids.uid), Some(ids.gid))
                 .map_err(Error::write("change the owner of", &made))?;
         }
     }

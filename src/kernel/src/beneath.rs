@@ -22,6 +22,9 @@ pub use nix::fcntl::OFlag;
 /// How many symbolic links [`Root::resolve`] follows before it calls them a loop: as many as the kernel does.
 const MAX_SYMLINKS: usize = 40;
 
+/// The bit of a directory's mode that makes what is made in it of its group, and directories made in it have the bit too.
+const SETGID: u32 = 0o2000;
+
 /// The root directory of a tree.
 ///
 /// Paths are relative to it; a leading `/` changes nothing, and the empty path is the root itself.
@@ -149,7 +152,8 @@ impl Root {
         entry::read_dir_fd(self.open_dir(path)?)
     }
 
-    /// Makes the directory at `path` and those above it, unless they exist; new ones get exactly `mode`.
+    /// Makes the directory at `path` and those above it, unless they exist; new ones get exactly `mode`, and the setgid bit where the
+    /// directory they are made in has it, as mkdir(2) says.
     ///
     /// Tells which directories are new, outermost first, as paths without symbolic links.
     pub fn create_dir_all(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<Vec<PathBuf>> {
@@ -167,7 +171,8 @@ impl Root {
             let (dir, name) = self.open_parent(path)?;
             match entry::mkdirat(&dir, &name, mode) {
                 Ok(()) => {
-                    entry::fchmodat(&dir, &name, mode)?;
+                    let inherited = entry::lstatat(&dir, &name)?.mode & SETGID;
+                    entry::fchmodat(&dir, &name, mode | inherited)?;
                     made.push(path.to_owned());
                 }
                 // Another thread was faster.

@@ -136,6 +136,15 @@ fn directories_are_made_where_links_lead() {
 }
 
 #[test]
+fn directories_beneath_one_with_setgid_have_the_bit_too() {
+    let tree = Tree::new();
+    tree.root.create_dir_all("of-group", 0o2755).unwrap();
+    for path in tree.root.create_dir_all("of-group/a/b", 0o750).unwrap() {
+        assert_eq!(tree.root.lstat(&path).unwrap().mode, 0o2750, "{path:?}");
+    }
+}
+
+#[test]
 fn the_parent_is_resolved_and_the_entry_is_not() {
     let tree = Tree::new();
     let (dir, name) = tree.root.open_parent("/link/chain").unwrap();

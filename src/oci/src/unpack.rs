@@ -183,6 +183,11 @@ impl Unpacking<'_> {
                 let root = self.directories.root();
                 let resolved = root.resolve(parent)?;
                 let implied = root.create_dir_all(&resolved, IMPLIED_MODE)?;
+                // Without the setgid bit that they may have from above: docker sets their mode once more.
+                for path in &implied {
+                    let (dir, name) = root.open_parent(path)?;
+                    entry::fchmodat(&dir, &name, IMPLIED_MODE)?;
+                }
                 self.made.extend(implied.into_iter().map(OsString::from));
                 self.directories.open(&resolved)?;
                 resolved

@@ -111,6 +111,23 @@ fn set(paths: &[&str]) -> std::collections::BTreeSet<PathBuf> {
 }
 
 #[test]
+fn directories_that_are_implied_have_their_mode_beneath_one_with_setgid() {
+    let lab = Lab::new();
+    let shared = Header {
+        mode: 0o2775,
+        ..Header::directory(b"shared/", 0)
+    };
+    let tar = Tar::default()
+        .entry(shared, "")
+        .file("shared/implied/f", "");
+    lab.apply(tar).unwrap();
+    for (path, mode) in [("shared", 0o2775), ("shared/implied", 0o755)] {
+        let made = fs::metadata(lab.at(path)).unwrap();
+        assert_eq!(made.mode() & 0o7777, mode, "{path}");
+    }
+}
+
+#[test]
 fn whiteouts_remove_what_is_lower_and_changes_are_told() {
     let lab = Lab::new();
     let base = Tar::default()
