@@ -24,6 +24,7 @@ config = {
         "Cmd": ["python3", "-c", "print(len(open('/primes').readlines()), 'primes')"],
         "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"],
     },
+    "history": [{"created_by": "layer %d" % number} for number in range(len(layers))],
     "rootfs": {"type": "layers", "diff_ids": [layer["diffID"] for layer in layers]},
 }
 text = json.dumps(config).encode()

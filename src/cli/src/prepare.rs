@@ -17,7 +17,7 @@ use stromatekt_pipeline::ImageConfigs;
 use tokio_util::sync::CancellationToken;
 
 use crate::base_images::failed;
-use crate::context::Place;
+use crate::context::{Context, Place};
 use crate::context_files::Fetch;
 use crate::error::{DockerfileText, Error, Result};
 use crate::options::Args;
@@ -51,6 +51,8 @@ pub struct Prepared {
     pub directories: BTreeMap<String, PathBuf>,
     /// What was done to the graph, and what was not.
     pub notes: Vec<Note>,
+    /// What must be there until it is built: a context that was fetched is removed with it.
+    pub context: Context,
     /// The texts that it was made of; the first is the one that was named.
     pub texts: Vec<DockerfileText>,
 }
@@ -110,8 +112,8 @@ impl<'a> Work<'a> {
         let context = place.open(self.args.file.as_ref(), &fetch).await?;
         let file = self.args.file.as_deref();
         let mut prepared = match file.filter(|file| is_pipeline(Some(file))) {
-            Some(file) => self.pipeline(file, &context, &fetch, settings).await?,
-            None => self.dockerfile(&context, &fetch, settings).await?,
+            Some(file) => self.pipeline(file, context, &fetch, settings).await?,
+            None => self.dockerfile(context, &fetch, settings).await?,
         };
         prepared.optimize(&self.args.optimize);
         Ok(prepared)

@@ -1,4 +1,5 @@
-//! Whether changesets may be stacked in any order: no two of them leave different things at one path.
+//! Whether changesets may be stacked: no two of them leave different things at one path, unless the later one began with what the earlier
+//! one left.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader};
@@ -19,6 +20,8 @@ pub(crate) struct Side {
     pub name: String,
     /// Where it changes its tree.
     pub changes: Changeset,
+    /// The tree before it; the empty tree where absent.
+    pub lower: Option<Root>,
     /// The tree after it.
     pub upper: Root,
 }
@@ -57,32 +60,35 @@ fn written(side: &Side) -> BTreeSet<&Path> {
     paths
 }
 
+/// The paths at which the later of two changesets hides what the earlier one did there.
 fn between<'a>(
-    a: &'a Side,
-    of_a: &BTreeSet<&'a Path>,
-    b: &'a Side,
-    of_b: &BTreeSet<&'a Path>,
+    earlier: &'a Side,
+    of_earlier: &BTreeSet<&'a Path>,
+    later: &'a Side,
+    of_later: &BTreeSet<&'a Path>,
 ) -> Result<BTreeSet<&'a Path>> {
+    let mut candidates: BTreeSet<&Path> = of_earlier.intersection(of_later).copied().collect();
+    candidates.extend(removed_by(earlier, later));
+    candidates.extend(removed_by(later, earlier));
     let mut found = BTreeSet::new();
-    for path in of_a.intersection(of_b) {
-        if !is_equal(&a.upper, &b.upper, path)? {
-            found.insert(*path);
-        }
-    }
-    for (removed, changed) in [(a, &b.changes.changed), (b, &a.changes.changed)] {
-        for gone in &removed.changes.removed {
-            let below = changed.range(gone.clone()..);
-            let below = below.take_while(|path| path.starts_with(gone));
-            // What both replaced by the same is no conflict.
-            let replaced = removed.changes.changed.contains(gone);
-            found.extend(
-                below
-                    .filter(|path| !(replaced && *path == gone))
-                    .map(PathBuf::as_path),
-            );
+    for path in candidates {
+        let agrees_with = |root| is_equal(&earlier.upper, root, path);
+        if !agrees_with(Some(&later.upper))? && !agrees_with(later.lower.as_ref())? {
+            found.insert(path);
         }
     }
     Ok(found)
+}
+
+/// What one changed where another one removed something.
+fn removed_by<'a>(one: &'a Side, other: &'a Side) -> impl Iterator<Item = &'a Path> {
+    let removed = one.changes.removed.iter();
+    removed.flat_map(|gone| {
+        let below = other.changes.changed.range(gone.clone()..);
+        below
+            .take_while(move |path| path.starts_with(gone))
+            .map(PathBuf::as_path)
+    })
 }
 
 fn listed(paths: &BTreeSet<&Path>) -> String {
@@ -97,10 +103,13 @@ fn listed(paths: &BTreeSet<&Path>) -> String {
     names.join(", ")
 }
 
-/// Whether two trees have the same at a path: for directories, that they are one with the same owner and mode.
-fn is_equal(a: &Root, b: &Root, path: &Path) -> Result<bool> {
-    let look = |root: &Root| root.lstat(path).map_err(Error::file("look at", path));
-    let (one, other) = (look(a)?, look(b)?);
+/// Whether two trees have the same at a path: for directories, that they are one with the same owner and mode; or neither has anything.
+fn is_equal(a: &Root, b: Option<&Root>, path: &Path) -> Result<bool> {
+    let (one, other) = (look(Some(a), path)?, look(b, path)?);
+    let (one, other, b) = match (one, other, b) {
+        (Some(one), Some(other), Some(b)) => (one, other, b),
+        (one, other, _) => return Ok(one.is_none() && other.is_none()),
+    };
     let attributes = |stat: &Stat| (stat.kind, stat.mode, stat.uid, stat.gid);
     if attributes(&one) != attributes(&other) {
         return Ok(false);
@@ -118,6 +127,25 @@ fn is_equal(a: &Root, b: &Root, path: &Path) -> Result<bool> {
         FileKind::CharDevice | FileKind::BlockDevice => one.rdev == other.rdev,
         FileKind::File => one.size == other.size && has_same_bytes(a, b, path).map_err(failed)?,
     })
+}
+
+/// What a tree has at a path.
+fn look(root: Option<&Root>, path: &Path) -> Result<Option<Stat>> {
+    let Some(root) = root else {
+        return Ok(None);
+    };
+    match root.lstat(path) {
+        Ok(stat) => Ok(Some(stat)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(Error::file("look at", path)(error)),
+    }
 }
 
 fn has_same_bytes(a: &Root, b: &Root, path: &Path) -> io::Result<bool> {

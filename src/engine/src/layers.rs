@@ -106,8 +106,7 @@ impl Build {
                 },
                 created: SystemTime::now(),
             };
-            build.parts.store.add_diff(&record)?;
-            Ok(record)
+            Ok(build.parts.store.add_diff(record)?)
         })
         .await
     }

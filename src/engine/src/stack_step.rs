@@ -1,7 +1,8 @@
 //! A `Stack` node: found in the cache, or its changesets applied one after another.
 //!
 //! As long as a changeset is applied to the very tree that it was made from, the result is the tree after it, which is there: nothing is
-//! done. The rest is packed and unpacked in one go, so that the tree is what the layers say.
+//! done. What was made from nothing is laid over the tree. The rest is packed and unpacked in one go, so that the tree is what the layers
+//! say.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -182,6 +183,10 @@ impl Build {
                 sides.push(Side {
                     name,
                     changes: parts.snapshots.diff(lower.as_ref(), upper, None)?,
+                    lower: match lower {
+                        Some(lower) => Some(parts.snapshots.root(Some(lower))?),
+                        None => None,
+                    },
                     upper: parts.snapshots.root(Some(upper))?,
                 });
             }
@@ -214,6 +219,12 @@ impl Parts {
                 let path = self.store.blob_path(digest);
                 let file = std::fs::File::open(&path).map_err(Error::file("open", &path))?;
                 let _ = apply_layer(file, io::sink(), into)?;
+                Ok(())
+            }
+            // All of it, and nothing is removed: files share their blocks.
+            Applicable::Between(None, upper) => {
+                let root = self.snapshots.root(Some(upper))?;
+                let _ = stromatekt_files::lay_over(&root, into)?;
                 Ok(())
             }
             Applicable::Between(lower, upper) => {

@@ -33,6 +33,6 @@ pub use digest::{FileHashes, FileKey, digest, tree_digest};
 pub use directory::make_directory;
 pub use error::{Error, Result};
 pub use ignore::{IgnoreFilter, IgnoreRules};
-pub use over::over;
+pub use over::{lay_over, over};
 pub use select::{Owners, Selection, Source, select};
 pub use tree::copy_tree;

@@ -24,14 +24,16 @@ pub fn over<T, E: From<Error>>(
         .map_err(|error| Error::write("open the directory", Path::new(&name))(error).into())
         .and_then(|staged| {
             let told = make(&staged)?;
-            Ok((told, put(&staged, into)?))
+            Ok((told, lay_over(&staged, into)?))
         });
     let removed = entry::remove_tree_at(into, &name);
     removed.map_err(Error::write("remove", Path::new(&name)))?;
     made
 }
 
-fn put(staged: &Root, into: &Root) -> Result<BTreeSet<PathBuf>> {
+/// Puts all that is in a tree over another one, as a layer would: directories are merged, all else is replaced; the root keeps its
+/// attributes. Tells the paths that are made or altered.
+pub fn lay_over(staged: &Root, into: &Root) -> Result<BTreeSet<PathBuf>> {
     let source = Source {
         root: staged,
         owners: Owners::Kept,

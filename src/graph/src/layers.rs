@@ -31,8 +31,8 @@ pub struct Stack {
     pub base: Option<NodeId>,
     /// The changesets, the lowest first.
     pub layers: Vec<StackLayer>,
-    /// Two changesets that leave different things at one path are an error, unless it is a directory in both: nobody said which of them is
-    /// to win.
+    /// Two changesets that leave different things at one path are an error, unless the later one began with what the earlier one left
+    /// there: nobody said which of them is to win. Of directories, only owner and mode count.
     pub is_exclusive: bool,
 }
 

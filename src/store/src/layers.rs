@@ -66,14 +66,14 @@ impl Store {
         )
     }
 
-    /// Remembers the difference of two trees.
+    /// Remembers the difference of two trees. When another process found it meanwhile, that is the answer: its layer has its time.
     ///
     /// # Errors
     /// When the database refuses.
-    pub fn add_diff(&self, diff: &DiffRecord) -> Result<()> {
+    pub fn add_diff(&self, diff: DiffRecord) -> Result<DiffRecord> {
         self.query(|db| {
             db.prepare_cached(
-                "INSERT OR REPLACE INTO diff(lower, upper, epoch, diff_id, size, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT OR IGNORE INTO diff(lower, upper, epoch, diff_id, size, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
             .execute((
                 lower_column(diff.lower),
@@ -84,7 +84,9 @@ impl Store {
                 nanoseconds(diff.created),
             ))?;
             Ok(())
-        })
+        })?;
+        let kept = self.diff(diff.lower, diff.upper, diff.epoch)?;
+        Ok(kept.unwrap_or(diff))
     }
 }
 
@@ -132,7 +134,7 @@ mod tests {
             },
             created: time(1_234_567_890_123_456_789),
         };
-        store.add_diff(&diff).unwrap();
+        store.add_diff(diff.clone()).unwrap();
         store.add_tree(&tree("b"), "l.1").unwrap();
         let found = store.diff(None, tree("b"), Some(0)).unwrap();
         assert_eq!(found.as_ref(), Some(&diff));

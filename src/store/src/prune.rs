@@ -103,7 +103,7 @@ mod tests {
             layer: Layer { diff_id, size: 1 },
             created: SystemTime::now(),
         };
-        store.add_diff(&diff).unwrap();
+        store.add_diff(diff).unwrap();
         for content in ["useless", "base"] {
             let file = store.lease().scratch_file();
             fs::write(&file, content).unwrap();

@@ -25,6 +25,7 @@ mod interruptions;
 mod limits;
 mod outputs;
 mod peers;
+mod pipelines;
 mod plan;
 mod platforms;
 mod reproducible;

@@ -20,7 +20,7 @@ impl Work<'_> {
     /// Reads and lowers a Dockerfile.
     pub(super) async fn dockerfile(
         &self,
-        context: &Context,
+        context: Context,
         fetch: &Fetch<'_>,
         settings: &mut Settings,
     ) -> Result<Prepared> {
@@ -63,6 +63,7 @@ impl Work<'_> {
             directories: settings.directories.clone(),
             notes: Vec::new(),
             texts: vec![context.dockerfile.clone()],
+            context,
         })
     }
 

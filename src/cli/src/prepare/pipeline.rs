@@ -31,8 +31,8 @@ enum Pipeline {
 }
 
 /// The texts that were read, by the names that places have.
-struct Texts<'a> {
-    context: &'a Context,
+struct Texts {
+    context: Context,
     main: PathBuf,
     read: RefCell<Vec<DockerfileText>>,
 }
@@ -42,7 +42,7 @@ impl Work<'_> {
     pub(super) async fn pipeline(
         &self,
         file: &OsStr,
-        context: &Context,
+        context: Context,
         fetch: &Fetch<'_>,
         settings: &Settings,
     ) -> Result<Prepared> {
@@ -77,7 +77,7 @@ impl Work<'_> {
     fn prepared(
         &self,
         lowered: Lowered,
-        texts: Texts<'_>,
+        texts: Texts,
         fetch: &Fetch<'_>,
         settings: &Settings,
     ) -> Result<Prepared> {
@@ -135,15 +135,12 @@ impl Work<'_> {
             directories,
             notes: Vec::new(),
             texts: texts.read.into_inner(),
+            context: texts.context,
         })
     }
 
     /// The configs of images, all looked up at the same time.
-    async fn configs(
-        &self,
-        requests: Vec<ImageRequest>,
-        texts: &Texts<'_>,
-    ) -> Result<ImageConfigs> {
+    async fn configs(&self, requests: Vec<ImageRequest>, texts: &Texts) -> Result<ImageConfigs> {
         let mut tasks = JoinSet::new();
         for request in requests {
             let (engine, events) = (Arc::clone(self.engine()?), self.events.clone());
@@ -178,7 +175,7 @@ impl Work<'_> {
     }
 }
 
-impl Texts<'_> {
+impl Texts {
     fn pipeline(&self) -> Result<Pipeline> {
         let is_json = self
             .main
