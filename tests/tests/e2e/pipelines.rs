@@ -354,7 +354,7 @@ fn the_json_examples_are_planned_and_built() {
     ])
     .ok();
     let minimal = Image::read(&repository.path().join("out/minimal"));
-    assert_eq!(minimal.rootfs().beneath("bin"), ["bin/prime"]);
+    assert_eq!(minimal.rootfs().beneath("bin"), ["prime"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use stromatekt_engine::events::{Event, Outcome, VertexId, channel};
 use stromatekt_engine::{
     BuildRequest, Destination, Engine, Error, ImageOptions, ImageRequest, Output, PlatformExport,
@@ -132,13 +132,16 @@ fn random_graphs_give_the_same_images_with_each_pass() {
         .ok()
         .and_then(|cases| cases.parse().ok())
         .unwrap_or(12);
-    let mut runner = TestRunner::new(Config {
+    let config = Config {
         cases,
         // Each try is two builds.
         max_shrink_iters: 40,
         failure_persistence: None,
         ..Config::default()
-    });
+    };
+    // The few cases of each run are the same ones, with something to do for each pass; more of them are other ones, too.
+    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &[8; 32]);
+    let mut runner = TestRunner::new_with_rng(config, random);
     let mut done: BTreeMap<Pass, usize> = BTreeMap::new();
     let seen = std::cell::RefCell::new(&mut done);
     let built = std::cell::Cell::new(0);
