@@ -52,7 +52,7 @@ pub struct Prepared {
     /// What was done to the graph, and what was not.
     pub notes: Vec<Note>,
     /// What must be there until it is built: a context that was fetched is removed with it.
-    pub context: Context,
+    pub _context: Context,
     /// The texts that it was made of; the first is the one that was named.
     pub texts: Vec<DockerfileText>,
 }

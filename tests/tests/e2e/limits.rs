@@ -122,7 +122,8 @@ fn a_step_that_needs_more_memory_than_it_has_is_killed() {
 #[test]
 fn limits_of_the_process_are_part_of_the_cache_key_and_shares_of_the_machine_are_not() {
     let lab = Lab::with_busybox();
-    let context = Context::dockerfile("FROM busybox\nRUN cat /proc/sys/kernel/random/uuid > /run-id\n");
+    let context =
+        Context::dockerfile("FROM busybox\nRUN cat /proc/sys/kernel/random/uuid > /run-id\n");
     let built = |options: &[&str]| {
         let (image, _) = lab.build(&context).args(options).image_and_outcome();
         image.rootfs().text("run-id").to_owned()

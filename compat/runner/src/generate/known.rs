@@ -116,11 +116,7 @@ fn has_links(case: &Case) -> bool {
 /// Whether the newest BuildKit refuses what the one in docker takes: sources of `--parents` without wildcards that are not there.
 #[must_use]
 pub fn is_refused_by_newest(instruction: &Instruction, error: &str) -> bool {
-    error.ends_with(": not found")
-        && instruction
-            .flags
-            .iter()
-            .any(|flag| flag.starts_with("--parents"))
+    error.ends_with(": not found") && has_flag(instruction, "--parents")
 }
 
 /// Whether docker cannot even ask for a context: it sends paths in a header that takes no line ends, and patterns as regular expressions.
@@ -142,10 +138,7 @@ pub fn is_found_late(error: &str) -> bool {
 pub fn looks_at_excluded(instruction: &Instruction, error: &str) -> bool {
     error.contains("lstat /")
         && error.ends_with(": not a directory")
-        && instruction
-            .flags
-            .iter()
-            .any(|flag| flag.starts_with("--exclude="))
+        && has_flag(instruction, "--exclude=")
 }
 
 /// Whether docker misses what is in the context, since it gets only what is copied: the directory of a pattern that matches nothing; what a
@@ -153,11 +146,7 @@ pub fn looks_at_excluded(instruction: &Instruction, error: &str) -> bool {
 /// exclamation mark or a backslash, which mean something to it.
 #[must_use]
 pub fn is_not_transferred(instruction: &Instruction, error: &str) -> bool {
-    if instruction
-        .flags
-        .iter()
-        .any(|flag| flag.starts_with("--from="))
-    {
+    if has_flag(instruction, "--from=") {
         return false;
     }
     let directory = error
@@ -172,12 +161,24 @@ pub fn is_not_transferred(instruction: &Instruction, error: &str) -> bool {
         word.rsplit_once('/')
             .is_some_and(|(above, _)| is_pattern(&above.to_owned()))
     };
+    let is_odd = |name: &str| name.trim() != name || name.starts_with('!') || name.contains('\\');
+    // With patterns to leave out, it does not look for what is copied beforehand.
+    let looks_late = has_flag(instruction, "--exclude=");
     let words = &instruction.arguments;
-    directory.is_some() && words.iter().any(is_pattern)
+    directory.is_some_and(|path| words.iter().any(is_pattern) || looks_late && is_odd(path))
         || name.is_some() && words.iter().any(is_deep)
-        || name.is_some_and(|(_, name)| {
-            name.trim() != name || name.starts_with('!') || name.contains('\\')
-        })
+        || name.is_some_and(|(_, name)| is_odd(name))
+}
+
+/// Whether docker refuses an archive with a symbolic link on the way to one of its members that has more `..` than directories above it. Its
+/// releases differ: older ones, and stromatekt, take the destination for the root there, as a process in it would.
+#[must_use]
+pub fn leads_above_the_destination(instruction: &Instruction, error: &str) -> bool {
+    instruction.keyword.eq_ignore_ascii_case("ADD") && error.ends_with(": path escapes from parent")
+}
+
+fn has_flag(instruction: &Instruction, start: &str) -> bool {
+    instruction.flags.iter().any(|flag| flag.starts_with(start))
 }
 
 /// Whether the right mode is one of a `--chmod`, and the left one is what umask 022 leaves of it.
@@ -238,11 +239,31 @@ mod tests {
                 "{from}: {error}"
             );
         }
+        for (from, path, is_known) in [
+            ("é/trail ", "é/trail ", true),
+            ("trail /back\\slash", "trail /back\\slash", true),
+            ("é/f", "é/f", false),
+        ] {
+            let error = format!("failed to solve: lstat /{path}: no such file or directory");
+            let excluding = copy(from).flag("--exclude=**");
+            assert_eq!(is_not_transferred(&excluding, &error), is_known, "{path}");
+            assert!(!is_not_transferred(&copy(from), &error), "{path}");
+        }
         let of_stage = copy("d/*").flag("--from=s");
         assert!(!is_not_transferred(
             &of_stage,
             "lstat /d: no such file or directory"
         ));
+    }
+
+    #[test]
+    fn only_archives_lead_above_their_destination() {
+        let error = "failed to build: failed to solve: statat l/b: path escapes from parent";
+        let instruction = |keyword: &str| Instruction::new(keyword, ["a.tar", "/x/"]);
+        assert!(leads_above_the_destination(&instruction("ADD"), error));
+        assert!(!leads_above_the_destination(&instruction("COPY"), error));
+        let other = "failed to solve: statat l/b: no such file or directory";
+        assert!(!leads_above_the_destination(&instruction("ADD"), other));
     }
 
     #[test]

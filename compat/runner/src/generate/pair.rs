@@ -200,12 +200,13 @@ impl Pair {
                     let one = &case.instructions[at];
                     known::is_not_transferred(one, &left_error)
                         || known::looks_at_excluded(one, &left_error)
+                        || known::leads_above_the_destination(one, &left_error)
                 }) =>
             {
                 Verdict::Refused(left_at)
             }
             (false, true) if known::cannot_be_transferred(&left_error) => Verdict::Refused(None),
-            (true, false) if known::is_found_late(&right_error) => Verdict::Refused(None),
+            (_, false) if known::is_found_late(&right_error) => Verdict::Refused(left_at),
             (true, true) => self.images(case, place).unwrap_or_else(|error| {
                 different(
                     format!("unreadable: {}", gist(&error.to_string())),

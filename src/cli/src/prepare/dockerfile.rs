@@ -63,7 +63,7 @@ impl Work<'_> {
             directories: settings.directories.clone(),
             notes: Vec::new(),
             texts: vec![context.dockerfile.clone()],
-            context,
+            _context: context,
         })
     }
 

@@ -135,7 +135,7 @@ impl Work<'_> {
             directories,
             notes: Vec::new(),
             texts: texts.read.into_inner(),
-            context: texts.context,
+            _context: texts.context,
         })
     }
 
