@@ -353,6 +353,14 @@ fn what_may_leak_keeps_a_chain_whole() {
             "it is not known what `service` leaves in the shell or running",
         ),
         (
+            "make start-server && make test",
+            "it is not known what `make` leaves in the shell or running",
+        ),
+        (
+            "make -j4 -C /src $TARGET && make test",
+            "it is not known what `make` leaves in the shell or running",
+        ),
+        (
             "npm test",
             "it is not known what `npm test` leaves in the shell or running",
         ),

@@ -312,6 +312,11 @@ fn members(r: &mut Random, hostile: bool) -> Vec<Member> {
         if clashes && r.chance(90) {
             continue;
         }
+        // A file of two names of which a layer can hold one: the other one is a whiteout there, so neither builder's layer can be read.
+        let is_whiteout = |name: &str| name.rsplit('/').any(|part| part.starts_with(".wh."));
+        if matches!(&kind, Kind::HardLink(target) if is_whiteout(&name) || is_whiteout(target)) {
+            continue;
+        }
         let xattrs = if r.chance(8) && matches!(kind, Kind::File(_) | Kind::Directory) {
             vec![("user.k".to_owned(), "v".to_owned())]
         } else {

@@ -212,6 +212,35 @@ const COMPILERS: &[&str] = &[
     "rustc",
 ];
 
+/// What `make` is usually asked to make.
+const USUAL_TARGETS: &[&str] = &[
+    "all",
+    "bootstrap",
+    "check",
+    "clean",
+    "config",
+    "defconfig",
+    "depend",
+    "dist",
+    "distclean",
+    "doc",
+    "docs",
+    "headers_install",
+    "html",
+    "lib",
+    "libs",
+    "man",
+    "modules",
+    "modules_install",
+    "oldconfig",
+    "release",
+    "shared",
+    "static",
+    "test",
+    "tests",
+    "world",
+];
+
 /// What no process but the shell can do.
 const STATE: &[(&str, &str)] = &[
     (".", "runs other commands in the shell"),
@@ -300,6 +329,7 @@ pub fn look_up(command: &Command) -> Result<Known, Refusal> {
             installs: Installs::Anything,
             ..SMALL
         }),
+        "make" | "ninja" if !arguments_are_usual(arguments) => None,
         program if COMPILERS.contains(&program) => {
             let installs = arguments
                 .iter()
@@ -313,6 +343,41 @@ pub fn look_up(command: &Command) -> Result<Known, Refusal> {
     };
     let known = known.ok_or_else(|| unknown(&shown(command, program)))?;
     Ok(with_programs(known, command))
+}
+
+/// Whether all that a `make` is to make has a name that is about files: a target of another name may start a server for a later one.
+fn arguments_are_usual(arguments: &[Word]) -> bool {
+    let mut rest = arguments.iter();
+    while let Some(word) = rest.next() {
+        let text = word.text.as_str();
+        let takes_value = ["-C", "-f", "-I", "-j", "-k", "-l", "-o", "-W"].contains(&text);
+        let has_number = matches!(text, "-j" | "-k" | "-l");
+        if takes_value {
+            let mut ahead = rest.clone();
+            let value = ahead.next();
+            // `make -j install`: the number may be left out.
+            if !has_number || value.is_some_and(|value| is_number(value)) {
+                rest = ahead;
+            }
+        } else if !text.starts_with('-') && !text.contains('=') && !is_usual_target(word) {
+            return false;
+        }
+    }
+    true
+}
+
+/// A number, or what the shell computes in the place of one.
+fn is_number(word: &Word) -> bool {
+    word.text
+        .chars()
+        .all(|c| c.is_ascii_digit() || c == UNKNOWN)
+}
+
+fn is_usual_target(word: &Word) -> bool {
+    let text = word.text.as_str();
+    let starts = ["build", "compile", "install"];
+    word.is_literal
+        && (USUAL_TARGETS.contains(&text) || starts.iter().any(|start| text.starts_with(start)))
 }
 
 /// A command with a word that leads to programs may make another one be found by a name, whatever it is.
