@@ -73,9 +73,9 @@ fn is_of_untransferred(case: &Case, path: &str) -> bool {
         };
         let is_odd = |source: &&str| {
             let source = source.trim_start_matches(['/', '.']);
-            source.trim() != source || source.starts_with('!') || source.contains('\\')
+            is_misread(source) || has_wildcard_in_brackets(source)
         };
-        !one.flags.iter().any(|flag| flag.starts_with("--from="))
+        !has_flag(one, "--from=")
             && from.iter().any(is_odd)
             && path.starts_with(to.trim_end_matches(['/', '.']))
     })
@@ -161,13 +161,25 @@ pub fn is_not_transferred(instruction: &Instruction, error: &str) -> bool {
         word.rsplit_once('/')
             .is_some_and(|(above, _)| is_pattern(&above.to_owned()))
     };
-    let is_odd = |name: &str| name.trim() != name || name.starts_with('!') || name.contains('\\');
     // With patterns to leave out, it does not look for what is copied beforehand.
     let looks_late = has_flag(instruction, "--exclude=");
     let words = &instruction.arguments;
-    directory.is_some_and(|path| words.iter().any(is_pattern) || looks_late && is_odd(path))
+    directory.is_some_and(|path| words.iter().any(is_pattern) || looks_late && is_misread(path))
         || name.is_some() && words.iter().any(is_deep)
-        || name.is_some_and(|(_, name)| is_odd(name))
+        || name.is_some_and(|(_, name)| is_misread(name))
+}
+
+/// Whether docker's transfer, which takes what it is asked for as patterns of an ignore file, takes a name for another.
+fn is_misread(name: &str) -> bool {
+    name.trim() != name || name.starts_with('!') || name.contains('\\')
+}
+
+/// Whether it has a wildcard as one of several characters: docker's transfer makes a regular expression of it that means something else.
+fn has_wildcard_in_brackets(pattern: &str) -> bool {
+    pattern.split('[').skip(1).any(|rest| {
+        rest.split_once(']')
+            .is_some_and(|(characters, _)| characters.contains(['*', '?']))
+    })
 }
 
 /// Whether docker refuses an archive with a symbolic link on the way to one of its members that has more `..` than directories above it. Its
@@ -254,6 +266,24 @@ mod tests {
             &of_stage,
             "lstat /d: no such file or directory"
         ));
+    }
+
+    #[test]
+    fn a_pattern_that_docker_reads_otherwise_may_match_nothing() {
+        for (from, is_known) in [
+            ("*[*]*", true),
+            ("[a?]", true),
+            ("[a]*", false),
+            ("*", false),
+        ] {
+            let mut case = Case::new("x".to_owned());
+            case.push(Instruction::json(
+                "COPY",
+                &[from.to_owned(), "/o6/".to_owned()],
+            ));
+            assert_eq!(is_of_untransferred(&case, "/o6/a"), is_known, "{from}");
+            assert!(!is_of_untransferred(&case, "/o7"), "{from}");
+        }
     }
 
     #[test]
