@@ -1,7 +1,7 @@
 //! What is understood of the commands of a POSIX shell: enough to say where `a && b && c` can be cut, and no more.
 //!
 //! - [`reader`]: a text as a chain of commands
-//! - [`commands`]: the commands of which it is known what they leave behind
+//! - [`commands`]: what is known of a command, by its name and its arguments; `tables` lists the names
 //!
 //! A parser of all that one shell understands would be of little use here. `/bin/sh` is dash, the shell of busybox or bash, which read
 //! some texts in different ways: `make &>log` is a job in the background for one, and a redirect for another. So whatever they do not
@@ -10,6 +10,7 @@
 
 pub mod commands;
 pub mod reader;
+mod tables;
 
 /// Why a text is not cut: one phrase for the person who wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
