@@ -157,7 +157,7 @@ fn arguments_are_usual(arguments: &[Word]) -> bool {
             let mut ahead = rest.clone();
             let value = ahead.next();
             // `make -j install`: the number may be left out.
-            if !has_number || value.is_some_and(|value| is_number(value)) {
+            if !has_number || value.is_some_and(is_number) {
                 rest = ahead;
             }
         } else if !text.starts_with('-') && !text.contains('=') && !is_usual_target(word) {
