@@ -15,6 +15,7 @@ use stromatekt_graph::op::Git;
 
 use crate::context_files::{Fetch, Input, Unpacked, within};
 use crate::error::{DockerfileText, Error, Result};
+use crate::prepare::is_pipeline;
 
 /// The name of a Dockerfile that nobody names; it may be in lower case, too.
 const DEFAULT_NAME: &str = "Dockerfile";
@@ -309,7 +310,11 @@ fn read(path: &Path, read: impl Fn(&Path) -> io::Result<Vec<u8>>) -> Result<Vec<
     {
         return Ok(text);
     }
-    Err(Error::file("read the Dockerfile", path)(source))
+    let action = match is_pipeline(Some(path.as_os_str())) {
+        true => "read the pipeline",
+        false => "read the Dockerfile",
+    };
+    Err(Error::file(action, path)(source))
 }
 
 async fn text_of_input(fetch: &Fetch<'_>) -> Result<DockerfileText> {
