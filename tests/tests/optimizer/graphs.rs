@@ -49,7 +49,10 @@ pub fn plan() -> impl Strategy<Value = Plan> {
         (select(texts), 0..3_usize)
             .prop_map(|(text, number)| text.replace('N', &number.to_string()))
     };
-    let work = prop_oneof![Just("make 1".to_owned()), Just("./configure 2".to_owned())];
+    let work = prop_oneof![
+        Just("make build-1".to_owned()),
+        Just("./configure 2".to_owned())
+    ];
     let leak = (numbered(LEAKS), work, numbered(OBSERVERS))
         .prop_map(|(first, work, last)| vec![first, work, last]);
     let chain = prop_oneof![2 => vec(numbered(LINKS), 1..6), 1 => leak];
@@ -69,9 +72,9 @@ pub fn plan() -> impl Strategy<Value = Plan> {
 }
 
 const LINKS: &[&str] = &[
-    "make N",
-    "make N",
-    "make N",
+    "make build-N",
+    "make build-N",
+    "make build-N",
     "./configure N",
     "mkdir -p /kN",
     "echo N > /textN",

@@ -229,7 +229,7 @@ fn a_part_that_failed_is_told_as_the_whole_command() {
     let workshop = Workshop::new();
     let mut graph = Graph::new();
     let (base, tools) = busybox(&mut graph);
-    let command = "make a && sed -i Q3 /log";
+    let command = "make build && sed -i Q3 /log";
     let upper = graph
         .add(node(
             shell(tools, command),
@@ -258,10 +258,13 @@ fn a_part_that_failed_is_told_as_the_whole_command() {
     };
     assert_eq!(origin.as_ref().unwrap().first_line, 3);
     assert!(
-        source.to_string().starts_with("process \"/bin/sh -c make a && sed -i Q3 /log\" did not complete successfully: exit code: "),
+        source.to_string().starts_with("process \"/bin/sh -c make build && sed -i Q3 /log\" did not complete successfully: exit code: "),
         "{source}"
     );
-    assert_eq!(outcomes["[3/3] RUN make a (part 1 of 2)"], Outcome::Done);
+    assert_eq!(
+        outcomes["[3/3] RUN make build (part 1 of 2)"],
+        Outcome::Done
+    );
 }
 
 #[test]
@@ -282,14 +285,18 @@ fn what_stands_before_a_change_is_not_run_again() {
         let (built, outcomes) = workshop.build(&optimized.graph, &optimized.roots);
         (built.unwrap().remove(0), outcomes)
     };
-    let (first, _) = build("make a && echo one > /end");
-    let (second, outcomes) = build("make a && echo two > /end");
-    assert_eq!(outcomes["RUN make a (part 1 of 2)"], Outcome::Cached);
+    let (first, _) = build("make build && echo one > /end");
+    let (second, outcomes) = build("make build && echo two > /end");
+    assert_eq!(outcomes["RUN make build (part 1 of 2)"], Outcome::Cached);
     assert_eq!(first.layers.len(), second.layers.len());
     assert_eq!(second.rootfs().text("end"), "two");
     let mut paths = second.top().paths_of_the_step();
     paths.retain(|path| !path.contains("log"));
-    assert_eq!(paths, ["end", "made", "made/a"], "one layer for both parts");
+    assert_eq!(
+        paths,
+        ["end", "made", "made/build"],
+        "one layer for both parts"
+    );
 }
 
 #[test]
