@@ -247,11 +247,11 @@ fn rlimits(item: &Item<'_>) -> Result<Vec<Ulimit>, Problem> {
         let mut fields = item.fields("a limit")?;
         let kind = fields.required("type")?;
         let text = kind.string()?;
-        let name = NAMES
+        let name = Ulimit::NAMES
             .iter()
             .find(|name| text.strip_prefix("RLIMIT_") == Some(&name.to_uppercase()));
         let Some(name) = name else {
-            let known: Vec<String> = NAMES
+            let known: Vec<String> = Ulimit::NAMES
                 .iter()
                 .map(|name| format!("RLIMIT_{}", name.to_uppercase()))
                 .collect();
@@ -278,25 +278,6 @@ fn rlimits(item: &Item<'_>) -> Result<Vec<Ulimit>, Problem> {
     }
     Ok(limits)
 }
-
-/// The limits of setrlimit(2), as docker names them.
-pub const NAMES: [&str; 15] = [
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
 
 fn linux(item: &Item<'_>) -> Result<Option<Resources>, Problem> {
     let mut fields = item.fields("`linux` of a process")?;

@@ -6,25 +6,6 @@ use stromatekt_graph::limits::{Limits, Resources, Ulimit};
 
 use crate::error::{Error, Result};
 
-/// What docker knows of setrlimit(2).
-const ULIMITS: [&str; 15] = [
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
-
 /// Docker starts no container with less memory.
 const LEAST_MEMORY: u64 = 6 << 20;
 
@@ -140,10 +121,10 @@ fn ulimit(text: &str) -> Result<Ulimit, String> {
     let Some((name, values)) = text.split_once('=') else {
         return Err("write it as NAME=SOFT or NAME=SOFT:HARD".to_owned());
     };
-    if !ULIMITS.contains(&name) {
+    if !Ulimit::NAMES.contains(&name) {
         return Err(format!(
             "there is no limit `{name}`: they are {}",
-            ULIMITS.join(", ")
+            Ulimit::NAMES.join(", ")
         ));
     }
     let (soft, hard) = values.split_once(':').unwrap_or((values, values));

@@ -28,6 +28,27 @@ pub struct Ulimit {
     pub hard: Option<u64>,
 }
 
+impl Ulimit {
+    /// All names that there are.
+    pub const NAMES: [&str; 15] = [
+        "core",
+        "cpu",
+        "data",
+        "fsize",
+        "locks",
+        "memlock",
+        "msgqueue",
+        "nice",
+        "nofile",
+        "nproc",
+        "rss",
+        "rtprio",
+        "rttime",
+        "sigpending",
+        "stack",
+    ];
+}
+
 /// What control groups limit; nothing where absent. The names are the runtime-spec's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resources {

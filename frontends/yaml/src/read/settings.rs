@@ -147,30 +147,13 @@ fn hosts(item: &Item<'_>) -> Result<Vec<(String, IpAddr)>, Problem> {
 }
 
 fn ulimits(item: &Item<'_>) -> Result<Vec<Ulimit>, Problem> {
-    const NAMES: [&str; 15] = [
-        "core",
-        "cpu",
-        "data",
-        "fsize",
-        "locks",
-        "memlock",
-        "msgqueue",
-        "nice",
-        "nofile",
-        "nproc",
-        "rss",
-        "rtprio",
-        "rttime",
-        "sigpending",
-        "stack",
-    ];
     let entries = item.entries()?;
     let limits = entries.iter().map(|entry| {
-        if !NAMES.contains(&entry.name) {
+        if !Ulimit::NAMES.contains(&entry.name) {
             let mut problem = entry
                 .name_place
                 .problem(format!("`{}` is no limit", entry.name));
-            problem.help = stromatekt_pipeline::suggest(entry.name, NAMES);
+            problem.help = stromatekt_pipeline::suggest(entry.name, Ulimit::NAMES);
             return Err(problem);
         }
         let text = entry.item.text()?;
