@@ -1,4 +1,4 @@
-//! How much memory a module may take.
+//! How much memory a module may take: its own, and what is kept for it here.
 
 use wasmi::ResourceLimiter;
 use wasmi::errors::{MemoryError, TableError};
@@ -14,7 +14,7 @@ const ELEMENT: u64 = 8;
 /// How many memories, and how many tables, a module may have.
 const MOST: usize = 100;
 
-/// Counts what a module takes of its limit: all its memories and tables together.
+/// Counts what a module takes of its limit: all its memories and tables together, and the listings of the directories that it reads.
 #[derive(Debug)]
 pub struct Limiter {
     limit: u64,
@@ -42,7 +42,8 @@ impl Limiter {
         self.was_refused
     }
 
-    fn take(&mut self, bytes: u64) -> bool {
+    /// Takes so many bytes; whether there are as many left.
+    pub fn take(&mut self, bytes: u64) -> bool {
         let taken = self.taken.saturating_add(bytes);
         if taken > self.limit {
             self.was_refused = true;
@@ -50,6 +51,11 @@ impl Limiter {
         }
         self.taken = taken;
         true
+    }
+
+    /// Gives back what was taken.
+    pub fn give_back(&mut self, bytes: u64) {
+        self.taken = self.taken.saturating_sub(bytes);
     }
 }
 

@@ -5,7 +5,7 @@
 //! is the sandbox, so a `..` or a link leads wherever it leads in a container. Rights are told but not kept to: none is taken away.
 //!
 //! - `abi`: numbers, structures, and the module's memory
-//! - `descriptors`: what is open
+//! - `descriptors`: what is open; `share`: how much all modules together
 //! - `files`: `fd_*`; `paths`: `path_*`; `times`: what both tell and set
 //! - `process`: arguments, environment, clocks, random bytes, the end; `poll`: waiting
 
@@ -15,6 +15,7 @@ mod files;
 mod paths;
 mod poll;
 mod process;
+mod share;
 mod times;
 
 use std::fmt;

@@ -8,6 +8,9 @@ use std::path::Path;
 /// How many buffers one call may name: as many as the kernel takes (`IOV_MAX`).
 const MAX_BUFFERS: u32 = 1024;
 
+/// How long a path may be: what the kernel takes (`PATH_MAX`) but for the NUL at its end.
+const MAX_PATH: u32 = 4095;
+
 macro_rules! errors {
     ($($name:ident = $number:literal, $unix:ident;)*) => {
         /// An error number of WASI.
@@ -108,6 +111,10 @@ impl Memory<'_> {
     /// A path.
     pub fn path(&self, pointer: u32, length: u32) -> Result<&Path, Errno> {
         let bytes = self.bytes(pointer, length)?;
+        // Before anything so long is copied.
+        if length > MAX_PATH {
+            return Err(Errno::NameTooLong);
+        }
         if bytes.contains(&0) {
             return Err(Errno::Invalid);
         }

@@ -10,6 +10,7 @@ use nix::sys::stat::Mode;
 use stromatekt_executor::Stream;
 
 use super::abi::Errno;
+use super::share::Share;
 
 /// How many descriptors a module may have where its step does not say: what Linux gives a process.
 const MAX_OPEN: u64 = 1024;
@@ -35,7 +36,15 @@ pub struct Directory {
     /// What the module knows it by, if it was open from the beginning.
     pub name: Option<&'static str>,
     /// Its entries, as they were when it was last read from the start.
+    pub listing: Listing,
+}
+
+/// The entries of a directory.
+#[derive(Debug, Default)]
+pub struct Listing {
     pub entries: Vec<Entry>,
+    /// How much of the module's memory they take.
+    pub bytes: u64,
 }
 
 /// An entry of a directory, as `fd_readdir` tells it.
@@ -49,8 +58,16 @@ pub struct Entry {
 /// What is open.
 #[derive(Debug)]
 pub struct Descriptors {
-    open: Vec<Option<Descriptor>>,
+    open: Vec<Option<Slot>>,
     bound: u64,
+}
+
+/// A number that is taken.
+#[derive(Debug)]
+struct Slot {
+    descriptor: Descriptor,
+    /// Nothing for what was open from the beginning.
+    _share: Option<Share>,
 }
 
 impl Descriptors {
@@ -62,23 +79,29 @@ impl Descriptors {
         let directory = |path: &Path, name| {
             let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
             let fd = nix::fcntl::open(path, flags, Mode::empty())?;
-            Ok::<_, io::Error>(Some(Descriptor::Directory(Directory {
+            Ok::<_, io::Error>(Descriptor::Directory(Directory {
                 fd,
                 name: Some(name),
-                entries: Vec::new(),
-            })))
+                listing: Listing::default(),
+            }))
         };
         let mut open = vec![
-            Some(Descriptor::Input),
-            Some(Descriptor::Output(Stream::Stdout)),
-            Some(Descriptor::Output(Stream::Stderr)),
+            Descriptor::Input,
+            Descriptor::Output(Stream::Stdout),
+            Descriptor::Output(Stream::Stderr),
         ];
         if Path::new(cwd) != Path::new("/") {
             open.push(directory(&Path::new("/").join(cwd), ".")?);
         }
         open.push(directory(Path::new("/"), "/")?);
+        let slot = |descriptor| {
+            Some(Slot {
+                descriptor,
+                _share: None,
+            })
+        };
         Ok(Self {
-            open,
+            open: open.into_iter().map(slot).collect(),
             bound: bound.unwrap_or(MAX_OPEN),
         })
     }
@@ -86,7 +109,8 @@ impl Descriptors {
     /// What is open by that number.
     pub fn get(&self, fd: u32) -> Result<&Descriptor, Errno> {
         let slot = self.open.get(fd as usize).and_then(Option::as_ref);
-        slot.ok_or(Errno::BadDescriptor)
+        slot.map(|slot| &slot.descriptor)
+            .ok_or(Errno::BadDescriptor)
     }
 
     /// A regular file.
@@ -108,45 +132,63 @@ impl Descriptors {
 
     /// A directory whose entries are read.
     pub fn directory_mut(&mut self, fd: u32) -> Result<&mut Directory, Errno> {
-        match self.open.get_mut(fd as usize).and_then(Option::as_mut) {
+        let slot = self.open.get_mut(fd as usize).and_then(Option::as_mut);
+        match slot.map(|slot| &mut slot.descriptor) {
             Some(Descriptor::Directory(directory)) => Ok(directory),
             Some(_) => Err(Errno::NotDirectory),
             None => Err(Errno::BadDescriptor),
         }
     }
 
-    /// Keeps it open by the lowest number that is free.
-    pub fn add(&mut self, descriptor: Descriptor) -> Result<u32, Errno> {
+    /// Opens something, and keeps it open by the lowest number that is free.
+    pub fn add(
+        &mut self,
+        open: impl FnOnce(&Self) -> Result<Descriptor, Errno>,
+    ) -> Result<u32, Errno> {
         let free = self.open.iter().position(Option::is_none);
         let free = free.unwrap_or(self.open.len());
         let fd = u32::try_from(free).map_err(|_| Errno::TooManyOpen)?;
         if u64::from(fd) >= self.bound {
             return Err(Errno::TooManyOpen);
         }
+        // Before it is open: nobody else may be without.
+        let share = Share::take()?;
+        let slot = Slot {
+            descriptor: open(self)?,
+            _share: Some(share),
+        };
         match self.open.get_mut(free) {
-            Some(slot) => *slot = Some(descriptor),
-            None => self.open.push(Some(descriptor)),
+            Some(empty) => *empty = Some(slot),
+            None => self.open.push(Some(slot)),
         }
         Ok(fd)
     }
 
     /// Closes it.
-    pub fn close(&mut self, fd: u32) -> Result<(), Errno> {
-        let slot = self.open.get_mut(fd as usize);
-        match slot.and_then(Option::take) {
-            Some(_) => Ok(()),
-            None => Err(Errno::BadDescriptor),
-        }
+    pub fn close(&mut self, fd: u32) -> Result<Descriptor, Errno> {
+        let slot = self.open.get_mut(fd as usize).and_then(Option::take);
+        slot.map(|slot| slot.descriptor).ok_or(Errno::BadDescriptor)
     }
 
-    /// Gives it the number of another one that is open, which is closed.
-    pub fn renumber(&mut self, from: u32, to: u32) -> Result<(), Errno> {
+    /// Gives it the number of another one that is open, which is closed; nothing where both are one.
+    pub fn renumber(&mut self, from: u32, to: u32) -> Result<Option<Descriptor>, Errno> {
         self.get(from)?;
         self.get(to)?;
-        if from != to {
-            let moved = self.open[from as usize].take();
-            self.open[to as usize] = moved;
+        if from == to {
+            return Ok(None);
         }
-        Ok(())
+        let moved = self.open[from as usize].take();
+        let closed = std::mem::replace(&mut self.open[to as usize], moved);
+        Ok(closed.map(|slot| slot.descriptor))
+    }
+}
+
+impl Descriptor {
+    /// How much of the module's memory is kept for it.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Directory(directory) => directory.listing.bytes,
+            Self::Input | Self::Output(_) | Self::File(_) => 0,
+        }
     }
 }

@@ -10,9 +10,10 @@ use nix::sys::stat::{Mode, UtimensatFlags, fstat, futimens, utimensat};
 use stromatekt_executor::Stream;
 
 use super::abi::{Errno, FileType, Memory};
-use super::descriptors::{Descriptor, Entry};
+use super::descriptors::{Descriptor, Entry, Listing};
 use super::paths::{DESCRIPTOR_FLAGS, RIGHT_READ, RIGHT_WRITE};
 use super::{Failure, Host, Result, Stopped, times};
+use crate::memory::Limiter;
 
 /// All that `rights` can tell.
 const ALL_RIGHTS: u64 = (1 << 30) - 1;
@@ -24,6 +25,9 @@ const MAX_PIECE: usize = 64 << 10;
 
 /// What comes before the name of an entry (`dirent`).
 const ENTRY: usize = 24;
+
+/// What an entry takes here beside its name: a list that grows has room for twice as many, and each name lies apart.
+const ENTRY_KEPT: usize = 2 * size_of::<Entry>() + 16;
 
 pub fn fd_advise(
     host: &mut Host,
@@ -51,7 +55,9 @@ pub fn fd_allocate(
 }
 
 pub fn fd_close(host: &mut Host, _: &mut Memory<'_>, fd: u32) -> Result {
-    Ok(host.descriptors.close(fd)?)
+    let closed = host.descriptors.close(fd)?;
+    host.memory.give_back(closed.bytes());
+    Ok(())
 }
 
 /// Also `fd_datasync`. What a step leaves is brought to the disk when its tree is kept; before that it is worth nothing.
@@ -321,13 +327,15 @@ pub fn fd_readdir(
     size: u32,
 ) -> Result {
     let directory = host.descriptors.directory_mut(fd)?;
-    if cookie == 0 || directory.entries.is_empty() {
-        directory.entries = entries(&directory.fd)?;
+    if cookie == 0 || directory.listing.entries.is_empty() {
+        let old = std::mem::take(&mut directory.listing);
+        host.memory.give_back(old.bytes);
+        directory.listing = list(&directory.fd, &mut host.memory)?;
     }
     let room = memory.bytes_mut(buffer, length)?;
     let mut filled = 0;
     let skipped = usize::try_from(cookie).unwrap_or(usize::MAX);
-    for (index, entry) in directory.entries.iter().enumerate().skip(skipped) {
+    for (index, entry) in directory.listing.entries.iter().enumerate().skip(skipped) {
         let mut told = [0; ENTRY];
         let name_length = u32::try_from(entry.name.len()).map_err(|_| Errno::Overflow)?;
         told[..8].copy_from_slice(&(index as u64 + 1).to_le_bytes());
@@ -348,11 +356,21 @@ pub fn fd_readdir(
     Ok(memory.put_u32(size, filled)?)
 }
 
-/// The entries of a directory, by name: a module sees them in the same order whenever it runs.
-fn entries(directory: impl AsFd) -> Result<Vec<Entry>> {
+/// The entries of a directory, by name: a module sees them in the same order whenever it runs. They take memory of the module's.
+fn list(directory: impl AsFd, memory: &mut Limiter) -> Result<Listing> {
+    let mut listing = Listing::default();
+    if let Err(failure) = read_entries(directory, memory, &mut listing) {
+        memory.give_back(listing.bytes);
+        return Err(failure);
+    }
+    let entries = &mut listing.entries;
+    entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    Ok(listing)
+}
+
+fn read_entries(directory: impl AsFd, memory: &mut Limiter, listing: &mut Listing) -> Result {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let mut opened = Dir::openat(directory, ".", flags, Mode::empty())?;
-    let mut entries = Vec::new();
     for entry in opened.iter() {
         let entry = entry?;
         let kind = match entry.file_type() {
@@ -364,18 +382,26 @@ fn entries(directory: impl AsFd) -> Result<Vec<Entry>> {
             Some(Type::Symlink) => FileType::Symlink,
             Some(Type::Fifo) | None => FileType::Unknown,
         };
-        entries.push(Entry {
-            name: entry.file_name().to_bytes().to_vec(),
+        let name = entry.file_name().to_bytes();
+        let bytes = (ENTRY_KEPT + name.len()) as u64;
+        if !memory.take(bytes) {
+            return Err(Errno::NoMemory.into());
+        }
+        listing.bytes += bytes;
+        listing.entries.push(Entry {
+            name: name.to_vec(),
             inode: entry.ino(),
             kind: kind as u8,
         });
     }
-    entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-    Ok(entries)
+    Ok(())
 }
 
 pub fn fd_renumber(host: &mut Host, _: &mut Memory<'_>, from: u32, to: u32) -> Result {
-    Ok(host.descriptors.renumber(from, to)?)
+    let closed = host.descriptors.renumber(from, to)?;
+    host.memory
+        .give_back(closed.map_or(0, |closed| closed.bytes()));
+    Ok(())
 }
 
 pub fn fd_seek(

@@ -9,7 +9,7 @@ use nix::sys::stat::{Mode, UtimensatFlags, fstat, fstatat, mkdirat, utimensat};
 use nix::unistd::{UnlinkatFlags, linkat, symlinkat, unlinkat};
 
 use super::abi::{Errno, FileType, Memory};
-use super::descriptors::{Descriptor, Directory};
+use super::descriptors::{Descriptor, Directory, Listing};
 use super::{Host, Result, times};
 
 /// `lookupflags`.
@@ -124,14 +124,16 @@ pub fn path_open(
     flags: u32,
     opened: u32,
 ) -> Result {
-    let directory = host.descriptors.directory(fd)?;
+    host.descriptors.directory(fd)?;
     let how = open_flags(lookup, open, base, flags)?;
     let mode = Mode::from_bits_retain(0o666);
-    let file = nix::fcntl::openat(&directory.fd, memory.path(path, length)?, how, mode)?;
-    let descriptor = descriptor(file)?;
     // Before it has a number that nobody would be told.
     memory.put_u32(opened, 0)?;
-    let number = host.descriptors.add(descriptor)?;
+    let path = memory.path(path, length)?;
+    let number = host.descriptors.add(|descriptors| {
+        let directory = descriptors.directory(fd)?;
+        descriptor(nix::fcntl::openat(&directory.fd, path, how, mode)?)
+    })?;
     Ok(memory.put_u32(opened, number)?)
 }
 
@@ -177,7 +179,7 @@ fn descriptor(fd: OwnedFd) -> Result<Descriptor, Errno> {
         FileType::Directory => Ok(Descriptor::Directory(Directory {
             fd,
             name: None,
-            entries: Vec::new(),
+            listing: Listing::default(),
         })),
         _ => Err(Errno::NotSupported),
     }

@@ -3,11 +3,14 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::abi::{Errno, Memory};
-use super::{Host, Result};
+use super::{Failure, Host, Result, Stopped};
 
 /// `clockid`. Those of processor time are not offered: the thread is one of many, and wasi-libc does without.
 pub const REALTIME: u32 = 0;
 pub const MONOTONIC: u32 = 1;
+
+/// How many random bytes are made between two looks whether the build was cancelled.
+const RANDOM_PIECE: usize = 1 << 20;
 
 pub fn args_get(host: &mut Host, memory: &mut Memory<'_>, list: u32, buffer: u32) -> Result {
     put_texts(memory, &host.arguments, list, buffer)
@@ -86,9 +89,14 @@ pub fn now(host: &Host, clock: u32) -> Result<u64, Errno> {
     u64::try_from(time.as_nanos()).map_err(|_| Errno::Overflow)
 }
 
-pub fn random_get(_: &mut Host, memory: &mut Memory<'_>, buffer: u32, length: u32) -> Result {
-    let bytes = memory.bytes_mut(buffer, length)?;
-    Ok(getrandom::fill(bytes).map_err(|_| Errno::Io)?)
+pub fn random_get(host: &mut Host, memory: &mut Memory<'_>, buffer: u32, length: u32) -> Result {
+    for piece in memory.bytes_mut(buffer, length)?.chunks_mut(RANDOM_PIECE) {
+        if host.is_stopped() {
+            return Err(Failure::End(wasmi::Error::host(Stopped)));
+        }
+        getrandom::fill(piece).map_err(|_| Errno::Io)?;
+    }
+    Ok(())
 }
 
 pub fn sched_yield(_: &mut Host, _: &mut Memory<'_>) -> Result {

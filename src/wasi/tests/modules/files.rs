@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::lab::{exec, lab, module};
 
 /// Error numbers of WASI.
+const NAME_TOO_LONG: i32 = 37;
 const NO_ENTRY: i32 = 44;
 const NOT_SUPPORTED: i32 = 58;
 
@@ -76,6 +77,22 @@ async fn nothing_leads_out_of_the_tree() {
         lab.path("outside").is_file(),
         "the link leads to the tree's own root"
     );
+}
+
+#[tokio::test]
+async fn a_path_that_is_longer_than_any_is_refused() {
+    let Some(lab) = lab() else { return };
+    for (length, errno) in [
+        (255, NO_ENTRY),
+        (256, NAME_TOO_LONG),
+        (60_000, NAME_TOO_LONG),
+    ] {
+        lab.start(&format!(
+            r#"(memory.fill (i32.const 1024) (i32.const 97) (i32.const 65536))
+            (call $cat (i32.const 1024) (i32.const {length}))"#
+        ));
+        assert_eq!(lab.run(module()).await.exit, errno, "{length}");
+    }
 }
 
 #[tokio::test]

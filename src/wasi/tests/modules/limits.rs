@@ -88,6 +88,46 @@ async fn open_files_are_bounded() {
 }
 
 #[tokio::test]
+async fn listings_of_directories_are_memory_of_the_module() {
+    let Some(lab) = lab() else { return };
+    std::fs::create_dir(lab.path("directory")).expect("a directory");
+    for number in 0..2000 {
+        let name = format!("directory/{number:0200}");
+        std::fs::write(lab.path(&name), "").expect("a file");
+    }
+    let imports = r#"
+        (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_renumber" (func $renumber (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_readdir" (func $readdir (param i32 i32 i32 i64 i32) (result i32)))"#;
+    let list = |end: &str| {
+        format!(
+            r#"(local $left i32) (local $fd i32)
+            (drop (call $open (i32.const 0) (i32.const 1024) (i32.const 9)))
+            (local.set $left (i32.const 100))
+            (loop $more
+              (local.set $fd (call $open (i32.const 0) (i32.const 1024) (i32.const 9)))
+              (call $check (call $readdir (local.get $fd) (i32.const 32768) (i32.const 64) (i64.const 0) (i32.const 8)))
+              {end}
+              (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+              (br_if $more (local.get $left)))
+            --- (data (i32.const 1024) "directory")"#
+        )
+    };
+    let limited = || module().but(|run| run.limits.resources.memory = Some(16 << 20));
+    lab.with(imports, &list(""));
+    let error = lab.try_run(limited()).await.expect_err("a hundred of them");
+    assert!(matches!(error, Error::Memory { .. }), "{error:?}");
+    assert!(error.to_string().contains("exit code 48"), "{error}");
+    for end in [
+        "(call $check (call $close (local.get $fd)))",
+        "(call $check (call $renumber (local.get $fd) (i32.const 4)))",
+    ] {
+        lab.with(imports, &list(end));
+        assert_eq!(lab.run(limited()).await.exit, 0, "one at a time: {end}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_module_cannot_have_is_refused_by_name() {
     let Some(lab) = lab() else { return };
     lab.start("");
