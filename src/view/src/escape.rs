@@ -1,4 +1,4 @@
-//! Texts of others in markup: they are shown, whatever is in them, and never become a part of it.
+//! Texts of others in markup and on terminals: they are shown, whatever is in them, and never become a part of it.
 
 use std::fmt;
 
@@ -31,14 +31,20 @@ pub(crate) fn script_json(value: &serde_json::Value) -> String {
     value.to_string().replace('<', "\\u003c")
 }
 
+/// A text in one line of a terminal: nothing in it moves the cursor.
+pub(crate) fn line(text: &str) -> String {
+    let shown = text.chars().map(|letter| match letter {
+        '\n' | '\r' | '\t' => ' ',
+        letter if letter.is_control() => '\u{fffd}',
+        letter => letter,
+    });
+    shown.collect()
+}
+
 /// A text cut to so many columns, with `…` where something is missing. Line ends are spaces.
 pub(crate) fn shorten(text: &str, columns: usize) -> String {
     use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-    let text: String = text
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .replace(char::is_control, "\u{fffd}");
+    let text = line(&text.split_whitespace().collect::<Vec<_>>().join(" "));
     if text.width() <= columns {
         return text;
     }
@@ -68,6 +74,14 @@ mod tests {
         );
         let json = script_json(&serde_json::json!("</script><!--"));
         assert!(!json.contains('<'), "{json}");
+    }
+
+    #[test]
+    fn lines_of_others_are_lines() {
+        assert_eq!(
+            line("a\r\nb\u{1b}[2J\u{9b}31m"),
+            "a  b\u{fffd}[2J\u{fffd}31m"
+        );
     }
 
     #[test]

@@ -220,13 +220,13 @@ impl Plan {
         waves
     }
 
-    /// One line that says it all: `12 steps in 5 waves, up to 4 at the same time: 4 cached, 8 run`.
+    /// One line that says it all: `12 steps in 5 waves of up to 4 at the same time: 4 cached, 8 to run`.
     pub fn summary(&self) -> String {
         let shown = || self.steps.iter().filter(|step| !step.kind.is_folded());
         let waves = self.waves();
         let widest = waves.iter().map(Vec::len).max().unwrap_or(0);
         let mut text = format!(
-            "{} in {}, up to {widest} at the same time",
+            "{} in {} of up to {widest} at the same time",
             counted(shown().count(), "step"),
             counted(waves.len(), "wave"),
         );

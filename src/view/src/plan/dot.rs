@@ -48,7 +48,7 @@ pub fn render(plan: &Plan) -> String {
     out
 }
 
-/// A quoted string: only quotes and what would escape something have to be escaped.
+/// A quoted string: quotes, what would escape something, and what would be read as an entity of HTML have to be escaped.
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for letter in text.chars() {
@@ -56,6 +56,7 @@ fn quoted(text: &str) -> String {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
+            '&' => out.push_str("&amp;"),
             letter if letter.is_control() => out.push(' '),
             letter => out.push(letter),
         }

@@ -97,7 +97,7 @@ fn steps_are_those_that_are_needed_and_views_are_no_work() {
 fn text_is_aligned() {
     assert_eq!(
         text::render(&plan("WORKDIR /a")),
-        "app: 2 steps in 2 waves, up to 1 at the same time: 1 to run, 1 known only when others have run; last time those took 1.50 s
+        "app: 2 steps in 2 waves of up to 1 at the same time: 1 to run, 1 known only when others have run; last time those took 1.50 s
 
 wave 1
   2 runs        WORKDIR /a  no earlier result; last time 1.50 s
@@ -135,12 +135,26 @@ fn json_has_the_fields_that_are_documented() {
 
 #[test]
 fn labels_of_others_stay_labels() {
-    let plan = plan("RUN echo \"</title><script>\\ & 'x'\"\n\u{1b}[1m");
+    let mut plan = plan("RUN echo \"</title><script>\\ &lt; 'x'\"\n\u{1b}[1m");
     let dot = dot::render(&plan);
     assert!(
-        dot.contains(r#"label="RUN echo \"</title><script>\\ & 'x'\" "#),
+        dot.contains(r#"label="RUN echo \"</title><script>\\ &amp;lt; 'x'\" "#),
         "{dot}"
     );
+    for text in [
+        &mut plan.title,
+        &mut plan.notes[0],
+        &mut plan.images[0].name,
+    ] {
+        text.push_str("\n\u{1b}[2J");
+    }
+    for step in &mut plan.steps {
+        let why = "it would fail:\n\u{1b}[2J".into();
+        step.state = State::Runs { why };
+    }
+    let text = text::render(&plan);
+    assert!(!text.contains('\u{1b}'), "{text:?}");
+    assert_eq!(text.lines().count(), 13, "{text}");
     for picture in [svg::render(&plan), page::render(&plan)] {
         assert!(!picture.contains("</title><script>"), "{picture}");
         assert!(!picture.contains('\u{1b}'), "{picture}");

@@ -1,7 +1,7 @@
 //! The plan as text: a line for each step, wave by wave.
 //!
 //! ```text
-//! app: 5 steps in 4 waves, up to 2 at the same time: 2 cached, 3 to run
+//! app: 5 steps in 4 waves of up to 2 at the same time: 2 cached, 3 to run
 //!
 //! wave 1
 //!   1 cached          [build 1/3] FROM docker.io/library/busybox
@@ -16,7 +16,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::picture::lines;
 use super::{Plan, seconds, why, word_of};
-use crate::escape::shorten;
+use crate::escape::{line, shorten};
 
 /// How wide the columns of needs and labels may become.
 const NEEDS: usize = 18;
@@ -26,7 +26,7 @@ const LABEL: usize = 64;
 pub fn render(plan: &Plan) -> String {
     let mut out = match plan.title.as_str() {
         "" => format!("{}\n", plan.summary()),
-        title => format!("{title}: {}\n", plan.summary()),
+        title => format!("{}: {}\n", line(title), plan.summary()),
     };
     let lines = lines(plan);
     let needs = |id: usize| {
@@ -46,31 +46,31 @@ pub fn render(plan: &Plan) -> String {
             let step = plan.step(id);
             let mut about = Vec::new();
             if !why(&step.state).is_empty() {
-                about.push(why(&step.state).to_owned());
+                about.push(line(why(&step.state)));
             }
             if let Some(took) = step.seconds {
                 about.push(format!("last time {}", seconds(took)));
             }
-            let line = format!(
+            let row = format!(
                 "  {id:>number_width$} {:<7}  {}  {}  {}",
                 word_of(&step.state),
                 padded(&needs(id), needs_width),
                 padded(&label(id), label_width),
                 about.join("; "),
             );
-            let _ = writeln!(out, "{}", line.trim_end());
+            let _ = writeln!(out, "{}", row.trim_end());
         }
     }
     if !plan.images.is_empty() {
         out.push_str("\nimages\n");
         for image in &plan.images {
-            let _ = writeln!(out, "  {:>number_width$} {}", image.step, image.name);
+            let _ = writeln!(out, "  {:>number_width$} {}", image.step, line(&image.name));
         }
     }
     if !plan.notes.is_empty() {
         out.push_str("\nnotes\n");
         for note in &plan.notes {
-            let _ = writeln!(out, "  {note}");
+            let _ = writeln!(out, "  {}", line(note));
         }
     }
     out
