@@ -2,11 +2,11 @@
 //!
 //! The names and numbers are those of WASI's own description (`preview1/docs.md`). A path is resolved by the kernel, from the
 //! directory of the descriptor that comes with it, or from the tree's root where it is absolute: what the thread is confined to
-//! is the sandbox, so a `..` or a link leads wherever it leads in a container. Rights are told but not kept to: none is taken away.
+//! is the sandbox, so a `..` or a link leads wherever it leads in a container.
 //!
 //! - `abi`: numbers, structures, and the module's memory
 //! - `descriptors`: what is open; `share`: how much all modules together
-//! - `files`: `fd_*`; `paths`: `path_*`; `times`: what both tell and set
+//! - `files`: `fd_*`; `paths`: `path_*`; `times`, `rights`: what both tell
 //! - `process`: arguments, environment, clocks, random bytes, the end; `poll`: waiting
 
 mod abi;
@@ -15,6 +15,7 @@ mod files;
 mod paths;
 mod poll;
 mod process;
+mod rights;
 mod share;
 mod times;
 

@@ -11,14 +11,9 @@ use stromatekt_executor::Stream;
 
 use super::abi::{Errno, FileType, Memory};
 use super::descriptors::{Descriptor, Entry, Listing};
-use super::paths::{DESCRIPTOR_FLAGS, RIGHT_READ, RIGHT_WRITE};
-use super::{Failure, Host, Result, Stopped, times};
+use super::paths::DESCRIPTOR_FLAGS;
+use super::{Failure, Host, Result, Stopped, rights, times};
 use crate::memory::Limiter;
-
-/// All that `rights` can tell.
-const ALL_RIGHTS: u64 = (1 << 30) - 1;
-/// Those that a stream does not have, which tells it from a file: `fd_seek` and `fd_tell`.
-const SEEK_RIGHTS: u64 = 1 << 2 | 1 << 5;
 
 /// How much of what a module writes to a stream is told at once.
 const MAX_PIECE: usize = 64 << 10;
@@ -68,9 +63,9 @@ pub fn fd_sync(host: &mut Host, _: &mut Memory<'_>, fd: u32) -> Result {
 
 pub fn fd_fdstat_get(host: &mut Host, memory: &mut Memory<'_>, fd: u32, stat: u32) -> Result {
     let (kind, flags, rights) = match host.descriptors.get(fd)? {
-        Descriptor::Input => (FileType::Unknown, 0, !SEEK_RIGHTS & !RIGHT_WRITE),
-        Descriptor::Output(_) => (FileType::Unknown, 0, !SEEK_RIGHTS & !RIGHT_READ),
-        Descriptor::Directory(_) => (FileType::Directory, 0, !SEEK_RIGHTS & !RIGHT_WRITE),
+        Descriptor::Input => (FileType::Unknown, 0, rights::STREAM | rights::READ),
+        Descriptor::Output(_) => (FileType::Unknown, 0, rights::STREAM | rights::WRITE),
+        Descriptor::Directory(_) => (FileType::Directory, 0, rights::DIRECTORY),
         Descriptor::File(file) => {
             let unix = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
             let flags = DESCRIPTOR_FLAGS
@@ -78,9 +73,9 @@ pub fn fd_fdstat_get(host: &mut Host, memory: &mut Memory<'_>, fd: u32, stat: u3
                 .filter(|(_, flag)| unix.contains(*flag))
                 .fold(0, |flags, (flag, _)| flags | flag);
             let rights = match unix & OFlag::O_ACCMODE {
-                OFlag::O_RDONLY => !RIGHT_WRITE,
-                OFlag::O_WRONLY => !RIGHT_READ,
-                _ => ALL_RIGHTS,
+                OFlag::O_RDONLY => rights::FILE & !rights::WRITES,
+                OFlag::O_WRONLY => rights::FILE & !rights::READ,
+                _ => rights::FILE,
             };
             (FileType::File, flags, rights)
         }
@@ -88,8 +83,13 @@ pub fn fd_fdstat_get(host: &mut Host, memory: &mut Memory<'_>, fd: u32, stat: u3
     let mut told = [0; 24];
     told[0] = kind as u8;
     told[2..4].copy_from_slice(&(flags as u16).to_le_bytes());
-    told[8..16].copy_from_slice(&(rights & ALL_RIGHTS).to_le_bytes());
-    told[16..].copy_from_slice(&ALL_RIGHTS.to_le_bytes());
+    // What is opened in a directory can have all that there is.
+    let inherited = match kind {
+        FileType::Directory => rights::DIRECTORY | rights::FILE,
+        _ => rights,
+    };
+    told[8..16].copy_from_slice(&rights.to_le_bytes());
+    told[16..].copy_from_slice(&inherited.to_le_bytes());
     Ok(memory.put(stat, &told)?)
 }
 

@@ -10,7 +10,7 @@ use nix::unistd::{UnlinkatFlags, linkat, symlinkat, unlinkat};
 
 use super::abi::{Errno, FileType, Memory};
 use super::descriptors::{Descriptor, Directory, Listing};
-use super::{Host, Result, times};
+use super::{Host, Result, rights, times};
 
 /// `lookupflags`.
 const FOLLOW: u32 = 1;
@@ -20,13 +20,6 @@ const CREATE: u32 = 1;
 const DIRECTORY: u32 = 2;
 const EXCLUSIVE: u32 = 4;
 const TRUNCATE: u32 = 8;
-
-/// Those of `rights` that tell what a file is opened for.
-pub const RIGHT_READ: u64 = 1 << 1;
-pub const RIGHT_WRITE: u64 = 1 << 6;
-const RIGHT_ALLOCATE: u64 = 1 << 8;
-const RIGHT_READDIR: u64 = 1 << 14;
-const RIGHT_SET_SIZE: u64 = 1 << 22;
 
 /// `fdflags`, with what the kernel calls them. `NONBLOCK` is not among them: no file keeps a module waiting.
 pub const DESCRIPTOR_FLAGS: [(u32, OFlag); 4] = [
@@ -137,13 +130,14 @@ pub fn path_open(
     Ok(memory.put_u32(opened, number)?)
 }
 
-fn open_flags(lookup: u32, open: u32, rights: u64, flags: u32) -> Result<OFlag, Errno> {
+fn open_flags(lookup: u32, open: u32, base: u64, flags: u32) -> Result<OFlag, Errno> {
     // A named pipe would be waited for, and a terminal would become the builder's own.
     let mut how = OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    let reads = rights & (RIGHT_READ | RIGHT_READDIR) != 0;
-    let writes = rights & (RIGHT_WRITE | RIGHT_ALLOCATE | RIGHT_SET_SIZE) != 0;
+    let reads = base & (rights::READ | rights::READ_DIRECTORY) != 0;
+    let writes = base & rights::WRITES != 0;
     how |= match (reads, writes) {
-        // A directory is opened for reading whatever rights are asked for.
+        _ if open & DIRECTORY != 0 && base & rights::WRITE != 0 => return Err(Errno::IsDirectory),
+        // What else is asked for needs no more than to read.
         _ if open & DIRECTORY != 0 => OFlag::O_RDONLY | OFlag::O_DIRECTORY,
         (true, true) => OFlag::O_RDWR,
         (false, true) => OFlag::O_WRONLY,

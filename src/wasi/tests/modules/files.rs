@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::lab::{exec, lab, module};
 
 /// Error numbers of WASI.
+const IS_DIRECTORY: i32 = 31;
 const NAME_TOO_LONG: i32 = 37;
 const NO_ENTRY: i32 = 44;
 const NOT_SUPPORTED: i32 = 58;
@@ -207,6 +208,33 @@ async fn entries_are_listed_in_order_however_small_the_buffer_is() {
         ended.stdout,
         ". .. a-name-that-is-rather-long one three two "
     );
+}
+
+#[tokio::test]
+async fn a_directory_has_the_rights_that_it_can_be_opened_with() {
+    let Some(lab) = lab() else { return };
+    let imports = r#"(import "wasi_snapshot_preview1" "fd_fdstat_get" (func $stat (param i32 i32) (result i32)))"#;
+    let open = |rights: &str, how: u32| {
+        format!(
+            r#"(call $check (call $stat (i32.const 3) (i32.const 2048)))
+            (call $check (call $path_open (i32.const 3) (i32.const 0) (i32.const 1024) (i32.const 1) (i32.const {how})
+              {rights} (i64.load (i32.const 2064)) (i32.const 0) (i32.const 0)))
+            --- (data (i32.const 1024) ".")"#
+        )
+    };
+    const DIRECTORY: u32 = 2;
+    for (rights, how, errno) in [
+        ("(i64.load (i32.const 2056))", 0, 0),
+        ("(i64.load (i32.const 2056))", DIRECTORY, 0),
+        ("(i64.const 0)", DIRECTORY, 0),
+        // Reading, and writing.
+        ("(i64.const 0x2)", DIRECTORY, 0),
+        ("(i64.const 0x42)", DIRECTORY, IS_DIRECTORY),
+        ("(i64.const 0x42)", 0, IS_DIRECTORY),
+    ] {
+        lab.with(imports, &open(rights, how));
+        assert_eq!(lab.run(module()).await.exit, errno, "{rights}, {how}");
+    }
 }
 
 #[tokio::test]
