@@ -139,12 +139,27 @@ impl<'a> Item<'a> {
     /// When it is anything else.
     pub fn non_empty(&self) -> Result<&'a str, Problem> {
         match self.string()? {
-            "" => Err(self.problem(match self.path.as_str() {
-                "" => "this is empty".to_owned(),
-                path => format!("`{path}` is empty"),
-            })),
+            "" => Err(self.empty()),
             text => Ok(text),
         }
+    }
+
+    /// A text, as [`Item::text`], that is not empty.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn non_empty_text(&self) -> Result<String, Problem> {
+        match self.text()? {
+            empty if empty.is_empty() => Err(self.empty()),
+            text => Ok(text),
+        }
+    }
+
+    fn empty(&self) -> Problem {
+        self.problem(match self.path.as_str() {
+            "" => "this is empty".to_owned(),
+            path => format!("`{path}` is empty"),
+        })
     }
 
     /// True or false.

@@ -3,5 +3,8 @@
 /// How deep values may lie in each other.
 pub const DEPTH: usize = 100;
 
-/// How many values a text may have, those that aliases repeat counted each time.
+/// How many values a YAML text may have, those that aliases repeat counted each time; and how many anchors may have.
 pub const VALUES: usize = 1_000_000;
+
+/// How many bytes of text anchors may keep and aliases repeat.
+pub const REPEATED: usize = 64 << 20;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use stromatekt_dockerfile_parser::nearest;
 use stromatekt_graph::Origin;
 
-use crate::position::Span;
+use crate::position::{Mark, Span};
 
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,19 @@ pub struct Problem {
 }
 
 impl Place {
+    /// The start of a file.
+    #[must_use]
+    pub fn start_of(file: &Arc<str>) -> Self {
+        Self {
+            file: Arc::clone(file),
+            span: Span {
+                start: Mark::START,
+                end: Mark::START,
+            },
+            path: String::new(),
+        }
+    }
+
     /// Something is wrong here.
     #[must_use]
     pub fn problem(&self, message: impl Into<String>) -> Problem {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
 use crate::document::{Entry, Kind, Value};
-use crate::limits::{DEPTH, VALUES};
+use crate::limits::{DEPTH, REPEATED, VALUES};
 use crate::position::{Lines, Span};
 use crate::problem::{Place, Problem};
 use crate::yaml_scalar;
@@ -25,6 +25,7 @@ pub fn parse(file: &Arc<str>, text: &str) -> Result<Value, Problem> {
         open: Vec::new(),
         anchors: HashMap::new(),
         values: 0,
+        repeated: Size::default(),
         root: None,
     };
     let mut documents = 0;
@@ -68,14 +69,25 @@ struct Reader<'a> {
     anchors: HashMap<usize, Option<Anchored>>,
     /// How many values there are so far.
     values: usize,
+    /// What anchors keep and aliases repeat so far.
+    repeated: Size,
     root: Option<Value>,
 }
 
 struct Anchored {
     value: Value,
-    /// How many values it has, and how deep they lie in each other.
+    size: Size,
+}
+
+/// How big a value is.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    /// How many values it has, itself included.
     values: usize,
+    /// How deep they lie in each other.
     depth: usize,
+    /// How long their texts and names are.
+    bytes: usize,
 }
 
 struct Open {
@@ -128,20 +140,17 @@ impl Reader<'_> {
             Event::Scalar(text, style, anchor, tag) => {
                 let is_key = self.wants_key();
                 if is_key && tag.is_none() {
-                    self.remember(
-                        anchor,
-                        Value {
-                            kind: Kind::String(text.clone().into_owned()),
-                            span,
-                        },
-                    );
+                    if anchor != 0 {
+                        let kind = Kind::String(text.clone().into_owned());
+                        self.remember(anchor, &Value { kind, span })?;
+                    }
                     let is_merge = text == MERGE && style == ScalarStyle::Plain;
                     return self.key(text.into_owned(), span, is_merge);
                 }
                 let kind = yaml_scalar::kind(&text, style, tag.as_deref())
                     .map_err(|reason| self.place(span).problem(reason))?;
                 let value = Value { kind, span };
-                self.remember(anchor, value.clone());
+                self.remember(anchor, &value)?;
                 self.value(value, 1)
             }
             Event::SequenceStart(anchor, tag) => {
@@ -232,22 +241,29 @@ impl Reader<'_> {
             end: end.max(open.start.start),
         };
         let value = Value { kind, span };
-        self.remember(open.anchor, value.clone());
+        self.remember(open.anchor, &value)?;
         self.value(value, 1)
     }
 
     /// Keeps what an anchor stands for; anchors are counted from 1.
-    fn remember(&mut self, anchor: usize, value: Value) {
-        if anchor != 0 {
-            let (values, depth) = measure(&value);
-            self.anchors.insert(
-                anchor,
-                Some(Anchored {
-                    value,
-                    values,
-                    depth,
-                }),
-            );
+    fn remember(&mut self, anchor: usize, value: &Value) -> Result<(), Problem> {
+        if anchor == 0 {
+            return Ok(());
+        }
+        let size = measure(value);
+        self.repeat(size, value.span)?;
+        let value = value.clone();
+        self.anchors.insert(anchor, Some(Anchored { value, size }));
+        Ok(())
+    }
+
+    /// Counts what there will be once more.
+    fn repeat(&mut self, size: Size, span: Span) -> Result<(), Problem> {
+        self.repeated.values += size.values;
+        self.repeated.bytes += size.bytes;
+        match self.repeated.values > VALUES || self.repeated.bytes > REPEATED {
+            true => Err(self.too_many(span)),
+            false => Ok(()),
         }
     }
 
@@ -261,28 +277,25 @@ impl Reader<'_> {
                     .problem("this alias stands for something that it is a part of"));
             }
         };
-        if self.open.len() + anchored.depth > DEPTH {
+        let size = anchored.size;
+        if self.open.len() + size.depth > DEPTH {
             return Err(self.too_deep(span));
         }
-        let (values, kind_is_name) = (
-            anchored.values,
-            !matches!(anchored.value.kind, Kind::List(_) | Kind::Map(_)),
-        );
-        if self.values + values > VALUES {
-            return Err(self.too_many(span));
-        }
-        let value = anchored.value.clone();
-        if self.wants_key() && !kind_is_name {
+        if self.wants_key() && matches!(anchored.value.kind, Kind::List(_) | Kind::Map(_)) {
             return Err(self
                 .place(span)
                 .problem("a list or a mapping cannot be the name of a value"));
         }
-        self.value(value, values)
+        let value = anchored.value.clone();
+        self.repeat(size, span)?;
+        self.value(value, size.values)
     }
 
     fn too_many(&self, span: Span) -> Problem {
         self.place(span)
-            .problem(format!("there are more than {VALUES} values in this file"))
+            .problem(format!(
+                "there are more than {VALUES} values in this file, or aliases repeat more than {REPEATED} bytes"
+            ))
             .help("aliases of aliases multiply: repeat less")
     }
 
@@ -373,23 +386,31 @@ impl Reader<'_> {
     }
 }
 
-/// How many values a value has, itself included, and how deep they lie in each other.
-fn measure(value: &Value) -> (usize, usize) {
-    let add = |(count, depth): (usize, usize), inner: &Value| {
-        let (more, inner) = measure(inner);
-        (count + more, depth.max(inner))
+fn measure(value: &Value) -> Size {
+    let mut size = Size {
+        values: 1,
+        ..Size::default()
+    };
+    let mut add = |inner: &Value| {
+        let inner = measure(inner);
+        size.values += inner.values;
+        size.bytes += inner.bytes;
+        size.depth = size.depth.max(inner.depth + 1);
     };
     match &value.kind {
+        Kind::Null | Kind::Bool(_) => {}
+        Kind::Number(text) | Kind::String(text) => size.bytes = text.len(),
         Kind::List(values) => {
-            let (count, depth) = values.iter().fold((1, 0), add);
-            (count, depth + 1)
+            values.iter().for_each(&mut add);
+            size.depth = size.depth.max(1);
         }
         Kind::Map(entries) => {
-            let (count, depth) = entries.iter().map(|entry| &entry.value).fold((1, 0), add);
-            (count, depth + 1)
+            entries.iter().for_each(|entry| add(&entry.value));
+            size.depth = size.depth.max(1);
+            size.bytes += entries.iter().map(|entry| entry.key.len()).sum::<usize>();
         }
-        _ => (1, 0),
     }
+    size
 }
 
 #[cfg(test)]

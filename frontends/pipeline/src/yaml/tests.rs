@@ -121,6 +121,24 @@ fn what_is_not_taken_is_an_error_at_its_place() {
 }
 
 #[test]
+fn long_texts_are_not_repeated_without_end() {
+    let long = "x".repeat(1 << 20);
+    let text = format!("a: &a {long}\nb: [{}]\n", ["*a"; 100].join(", "));
+    let text = message(&text);
+    assert!(text.contains("bytes"), "{text}");
+    // Each anchor keeps what is in it.
+    let nested: String = (0..90).map(|number| format!("&a{number} [")).collect();
+    let text = message(&format!("{nested}{}", "x, ".repeat(20_000)));
+    assert!(text.contains("YAML"), "{text}");
+    let text = message(&format!(
+        "{nested}{}x{}",
+        "x, ".repeat(20_000),
+        "]".repeat(90)
+    ));
+    assert!(text.contains("values in this file"), "{text}");
+}
+
+#[test]
 fn what_multiplies_or_lies_deep_is_refused() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
