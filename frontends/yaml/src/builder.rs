@@ -169,7 +169,7 @@ impl<'a> Builder<'a> {
                     blob: None,
                 }
             }
-            Spec::Task(task) => self.task(id, &unit.name, &unit.place, task)?,
+            Spec::Task(task) => self.task(id, &unit.name, task)?,
         };
         self.units.insert(id, made);
         Ok(())

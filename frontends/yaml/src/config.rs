@@ -1,11 +1,12 @@
 //! Configs of images: what one starts as, with what a pipeline says of it.
 
+use stromatekt_dockerfile::paths;
 use stromatekt_oci::config::ImageConfig;
 use stromatekt_oci::platform::Platform;
 
 use crate::environment::apply_to_config;
 use crate::process::with_shell;
-use crate::spec::{Config, Line};
+use crate::spec::{Command, Config};
 
 /// The config that comes of one.
 #[must_use]
@@ -21,9 +22,9 @@ pub fn apply(start: ImageConfig, spec: &Config) -> ImageConfig {
         .clone()
         .unwrap_or_else(|| image.config.shell.clone());
     image.config.shell = shell;
-    let line = |line: &Line, image: &ImageConfig| match line {
-        Line::Args(args) => args.clone(),
-        Line::Shell(text) => with_shell(None, image, text),
+    let line = |command: &Command, image: &ImageConfig| match command {
+        Command::Args(args) => args.clone(),
+        Command::Shell(text) => with_shell(None, image, text),
     };
     if let Some(entrypoint) = &spec.entrypoint {
         image.config.entrypoint = line(entrypoint, &image);
@@ -45,7 +46,10 @@ pub fn apply(start: ImageConfig, spec: &Config) -> ImageConfig {
         config.user.clone_from(user);
     }
     if let Some(workdir) = &spec.workdir {
-        config.working_dir.clone_from(workdir);
+        config.working_dir = match workdir.as_str() {
+            "" => String::new(),
+            path => paths::working_directory(&config.working_dir, path),
+        };
     }
     for (name, value) in &spec.labels {
         match value {

@@ -1,18 +1,22 @@
 //! `${NAME}` in the texts of a file. `$${` is `${` itself: the shell's own variables are `$NAME`, or `$${NAME}`.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use stromatekt_pipeline::{Entry, Kind, Place, Problem, Span, Value, suggest};
 
-/// How long a text may become: variables of variables grow fast.
-const LONGEST: usize = 16 << 20;
+/// How many bytes variables may put into the texts of a pipeline: variables of variables grow fast.
+const INSERTED: usize = 64 << 20;
 
 /// The variables that hold somewhere.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     /// Their texts; nothing for one that must be given and was not.
     pub variables: BTreeMap<String, Option<String>>,
+    /// How many bytes were put into texts so far, by this scope and those that it was made of.
+    inserted: Rc<Cell<usize>>,
 }
 
 impl Scope {
@@ -34,7 +38,13 @@ pub fn expand(value: &Value, scope: &Scope, file: &Arc<str>, path: &str) -> Resu
         path: path.to_owned(),
     };
     let kind = match &value.kind {
-        Kind::String(text) => Kind::String(expand_text(text, scope, &place(value.span, path))?),
+        Kind::String(text) => {
+            let expanded = expand_text(text, scope, &place(value.span, path))?;
+            match is_one_variable(text) {
+                true => as_written(expanded),
+                false => Kind::String(expanded),
+            }
+        }
         Kind::List(values) => {
             let values = values
                 .iter()
@@ -71,6 +81,27 @@ pub fn expand(value: &Value, scope: &Scope, file: &Arc<str>, path: &str) -> Resu
     })
 }
 
+/// Whether a text is a variable and nothing else.
+fn is_one_variable(text: &str) -> bool {
+    let name = text
+        .strip_prefix("${")
+        .and_then(|rest| rest.strip_suffix('}'));
+    name.is_some_and(|name| !name.contains(['$', '{', '}']))
+}
+
+/// What the text of a variable would be in its place: numbers and booleans are such, and count as texts where those are wanted.
+fn as_written(text: String) -> Kind {
+    let digits = text.strip_prefix('-').unwrap_or(&text);
+    match text.as_str() {
+        "true" => Kind::Bool(true),
+        "false" => Kind::Bool(false),
+        _ if !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()) => {
+            Kind::Number(text)
+        }
+        _ => Kind::String(text),
+    }
+}
+
 /// Expands a text.
 pub fn expand_text(text: &str, scope: &Scope, place: &Place) -> Result<String, Problem> {
     let mut expanded = String::with_capacity(text.len());
@@ -90,16 +121,21 @@ pub fn expand_text(text: &str, scope: &Scope, place: &Place) -> Result<String, P
                 .help("write `$${` for these two characters themselves"));
         };
         match scope.variables.get(name) {
-            Some(Some(value)) => expanded.push_str(value),
+            Some(Some(value)) => {
+                scope.inserted.set(scope.inserted.get() + value.len());
+                if scope.inserted.get() > INSERTED {
+                    return Err(place.problem(format!(
+                        "variables put more than {INSERTED} bytes into the texts of this pipeline"
+                    )));
+                }
+                expanded.push_str(value);
+            }
             Some(None) => {
                 return Err(place
                     .problem(format!("the variable `{name}` has no text"))
                     .help(format!("give it one with --build-arg {name}=…")));
             }
             None => return Err(undefined(name, scope, place)),
-        }
-        if expanded.len() > LONGEST {
-            return Err(place.problem(format!("this expands to more than {LONGEST} bytes")));
         }
         rest = behind;
     }

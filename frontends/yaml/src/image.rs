@@ -5,7 +5,7 @@ use stromatekt_graph::{NodeId, Op};
 use stromatekt_oci::Digest;
 use stromatekt_oci::config::ImageConfig;
 use stromatekt_oci::time::{from_epoch, rfc3339};
-use stromatekt_pipeline::Problem;
+use stromatekt_pipeline::{Place, Problem};
 
 use crate::builder::Builder;
 use crate::config;
@@ -21,7 +21,7 @@ impl Builder<'_> {
                 layers,
                 config,
                 expect,
-            } => self.composed(image, layers, config, *expect, epoch)?,
+            } => self.composed(image, layers, config, expect.as_ref(), epoch)?,
             Content::Written(written) => self.written(image, written)?,
         };
         Ok((node, epoch))
@@ -32,7 +32,7 @@ impl Builder<'_> {
         image: &Image,
         layers: &Stacking,
         spec: &Config,
-        expect: Option<Digest>,
+        expect: Option<&(Digest, Place)>,
         epoch: Option<i64>,
     ) -> Result<NodeId, Problem> {
         let made = self.stack(&layers.uses, layers.is_ordered)?;
@@ -63,16 +63,12 @@ impl Builder<'_> {
         config::normalize(&mut config);
         let tree = match expect {
             None => made.tree,
-            Some(digest) => {
+            Some((digest, place)) => {
                 let op = Op::Expect(Expect {
                     tree: made.tree,
-                    expected: Expected::Tree(digest),
+                    expected: Expected::Tree(*digest),
                 });
-                self.add(
-                    op,
-                    format!("[{}] expect", image.name),
-                    Some(image.place.origin()),
-                )?
+                self.add(op, format!("[{}] expect", image.name), Some(place.origin()))?
             }
         };
         let layers = made

@@ -11,6 +11,8 @@ pub struct Object {
     pub name: &'static str,
     /// The fields, in the order in which one would write them.
     pub fields: &'static [Field],
+    /// Of each of these, one must be there.
+    pub needs: &'static [&'static [&'static str]],
 }
 
 /// A field.
@@ -31,9 +33,9 @@ pub enum Shape {
     Text,
     /// A text, or nothing.
     TextOrNothing,
-    /// True or false.
+    /// True or false, or a variable that is.
     Switch,
-    /// A whole number.
+    /// A whole number, or a variable that is one.
     Number,
     /// One of these words.
     Word(&'static [&'static str]),
@@ -80,6 +82,7 @@ pub static PIPELINE: Object = Object {
         "tasks": Map(&Shape::Object(&TASK)) => "what is done: each starts from something and changes it";
         "images": Map(&Shape::Object(&IMAGE)) => "what comes of it";
     },
+    needs: &[],
 };
 
 /// An import with more than a file.
@@ -91,6 +94,7 @@ pub static IMPORT: Object = Object {
         "as": Text => "its name here; the file's name without the ending otherwise";
         "variables": Map(&Text) => "texts for variables of the library";
     },
+    needs: &[&["file"]],
 };
 
 /// A base with more than a name.
@@ -103,6 +107,7 @@ pub static BASE: Object = Object {
         "tag": Text => "which image of the layout: a tag or a digest";
         "platform": Text => "always the image for this platform, or `host` for that of the builder; otherwise the one that is built for";
     },
+    needs: &[&["image", "layout"]],
 };
 
 /// Files from elsewhere.
@@ -110,7 +115,7 @@ pub static SOURCE: Object = Object {
     what: "a source",
     name: "source",
     fields: fields! {
-        "directory": Text => "a directory, relative to this file";
+        "directory": Text => "a directory, relative to this file, without what its `.dockerignore` names";
         "git": Text => "the URL of a git repository";
         "ref": Text => "of the repository: a branch, tag or commit";
         "subdirectory": Text => "of the repository: take this directory of it alone";
@@ -121,6 +126,7 @@ pub static SOURCE: Object = Object {
         "url": Text => "a file on a web server";
         "checksum": Text => "the digest of that file, or the commit of the repository";
     },
+    needs: &[&["directory", "git", "url"]],
 };
 
 /// A task.
@@ -132,9 +138,9 @@ pub static TASK: Object = Object {
         "on": TEXTS => "what it starts from: a base, another task, `scratch`; or a list to be stacked: the first one whole, then what each other one changed";
         "ordered": Switch => "in a list, what comes later wins; otherwise it is an error if two change one path differently";
         "matrix": Map(&List(&Text)) => "one task for each combination of these variables: `app` with `{python: [\"3.11\", \"3.12\"]}` is `app[3.11]` and `app[3.12]`";
-        "dockerfile": Text => "instead of steps: `FILE#STAGE`, a stage of a Dockerfile (without `#STAGE` the last one); its instructions are the layers";
+        "dockerfile": Text => "instead of steps: `FILE#STAGE`, a stage of a Dockerfile (without `#STAGE` the last one), relative to this file; its instructions are the layers";
         "args": Map(&Text) => "build args of the Dockerfile";
-        "context": Text => "the build context of the Dockerfile: a source or task";
+        "context": Text => "the build context of the Dockerfile: a source or task; that of the pipeline otherwise";
         "steps": List(&Shape::Object(&STEP)) => "what is done, in order, instead of the actions below";
         "directories": DIRECTORIES => "directories to make";
         "copy": COPIES => "files to copy, after `directories`";
@@ -158,6 +164,7 @@ pub static TASK: Object = Object {
         "layers": Word(&[ONE, PER_STEP]) => "whether the task is one layer of an image (the default) or each of its steps is";
         "expect": Either(&[Digest, Shape::Object(&EXPECT)]) => "what must come of it: the digest of the tree, or more";
     },
+    needs: &[&["on", "dockerfile"]],
 };
 
 /// A step of a task.
@@ -185,6 +192,7 @@ pub static STEP: Object = Object {
         "cgroup-parent": Text => "as of a task";
         "no-cache": Switch => "as of a task";
     },
+    needs: &[],
 };
 
 const DIRECTORIES: Shape = OneOrMore(&Either(&[Text, Shape::Object(&DIRECTORY)]));
@@ -204,6 +212,7 @@ pub static DIRECTORY: Object = Object {
         "owner": Text => "who owns it, as `user` of a task; root otherwise";
         "time": Number => "its time, in seconds since 1970";
     },
+    needs: &[&["path"]],
 };
 
 /// Files to copy.
@@ -222,6 +231,7 @@ pub static COPY: Object = Object {
         "link": Switch => "do not look at what is there: what is a link on the way is replaced";
         "name": Text => "of a URL: the file's name in a directory; the last part of the URL otherwise";
     },
+    needs: &[&["to"]],
 };
 
 /// A file to write at a path that is known.
@@ -235,11 +245,12 @@ pub static MADE: Object = Object {
         "mode": Text => "as of a copy";
         "link": Switch => "as of a copy";
     },
+    needs: &[&["content", "base64"]],
 };
 
 /// A file to write.
 pub static FILE: Object = Object {
-    what: "a file",
+    what: "a listed file",
     name: "file",
     fields: fields! {
         "to": Text => "where to; a path with `/` at its end is a directory";
@@ -251,6 +262,7 @@ pub static FILE: Object = Object {
         "link": Switch => "as of a copy";
         "exclude": TEXTS => "as of a copy";
     },
+    needs: &[&["to"], &["content", "base64"]],
 };
 
 /// A description of layers to write.
@@ -262,6 +274,7 @@ pub static DESCRIBE: Object = Object {
         "layers": Map(&TEXTS) => "by the names that it has there: lists like `layers` of an image";
         "compression": Word(&["none", "gzip", "zstd"]) => "how new layers are compressed; `gzip` otherwise";
     },
+    needs: &[&["to"], &["layers"]],
 };
 
 /// A command that is more than a text.
@@ -272,6 +285,7 @@ pub static COMMAND: Object = Object {
         "args": List(&Text) => "a program and its arguments";
         "shell": Text => "a text for the shell";
     },
+    needs: &[&["args", "shell"]],
 };
 
 /// A mount.
@@ -295,6 +309,7 @@ pub static MOUNT: Object = Object {
         "gid": Number => "of cache, secret and ssh: which group owns it";
         "read-only": Switch => "refuse to write there; `false` for cache and tmpfs, `true` otherwise";
     },
+    needs: &[],
 };
 
 /// What must come of a task.
@@ -306,6 +321,7 @@ pub static EXPECT: Object = Object {
         "layer": Digest => "the diff_id of the task's layer";
         "files": Map(&Digest) => "digests of the contents of files";
     },
+    needs: &[],
 };
 
 /// An image.
@@ -325,6 +341,7 @@ pub static IMAGE: Object = Object {
         "expect": Digest => "the digest of its tree, as of a task";
         "written": Shape::Object(&WRITTEN) => "instead of `layers` and `config`: a task wrote its manifest";
     },
+    needs: &[&["layers", "written"]],
 };
 
 /// An image whose manifest a task wrote.
@@ -339,6 +356,7 @@ pub static WRITTEN: Object = Object {
         "blobs": OneOrMore(&Either(&[Text, Shape::Object(&BLOB)])) => "other files that they name: configs";
         "annotations": Map(&Text) => "annotations of the index";
     },
+    needs: &[&["by"], &["manifests"]],
 };
 
 /// A file that is a blob of an image.
@@ -350,6 +368,7 @@ pub static BLOB: Object = Object {
         "media-type": Text => "what a manifest must call it";
         "digest": Digest => "what it must be";
     },
+    needs: &[&["path"]],
 };
 
 /// How an image runs.
@@ -362,7 +381,7 @@ pub static CONFIG: Object = Object {
         "cmd": TEXTS => "what runs, or the arguments of the entrypoint";
         "env": ENVIRONMENT => "variables, over those of the base; nothing takes one away. A list of `NAME=value` is all there is";
         "user": Text => "who runs it";
-        "workdir": Text => "where it runs";
+        "workdir": Text => "where it runs, relative to where the base does";
         "labels": Map(&TextOrNothing) => "labels, over those of the base; nothing takes one away";
         "ports": TEXTS => "ports that it listens on, besides those of the base: `80` or `53/udp`";
         "volumes": TEXTS => "directories that get a volume, besides those of the base";
@@ -376,6 +395,7 @@ pub static CONFIG: Object = Object {
         "args-escaped": Switch => "what docker calls `ArgsEscaped`; true where `cmd` is given";
         "history": List(&Shape::Object(&HISTORY)) => "how it was made, after the base's; an entry for each layer otherwise";
     },
+    needs: &[],
 };
 
 /// A test of a container.
@@ -384,12 +404,13 @@ pub static HEALTHCHECK: Object = Object {
     name: "healthcheck",
     fields: fields! {
         "test": TEXTS => "a text for the shell, or a list that starts with `CMD`, `CMD-SHELL` or `NONE`";
-        "interval": Text => "the time between two tests: `1m30s`";
+        "interval": Text => "the time between two tests: `1m30s`; docker's own where a time is not given";
         "timeout": Text => "how long a test may take";
         "start-period": Text => "how long failures do not count";
         "start-interval": Text => "the time between two tests meanwhile";
         "retries": Number => "how many failures in a row count";
     },
+    needs: &[&["test"]],
 };
 
 /// An entry of the history.
@@ -403,6 +424,7 @@ pub static HISTORY: Object = Object {
         "created": Text => "when, as RFC 3339 has it";
         "empty-layer": Switch => "it made no layer";
     },
+    needs: &[],
 };
 
 /// All objects, in the order of the reference.

@@ -45,7 +45,7 @@ pub(crate) struct Module {
 pub(crate) struct Import {
     /// Its name.
     pub name: String,
-    /// Where it stands.
+    /// Where that stands.
     pub place: Place,
     /// Which file it is.
     pub module: usize,
@@ -71,7 +71,7 @@ pub(crate) struct DockerfileText {
 pub fn load(path: &Path, read: &dyn Fn(&Path) -> io::Result<String>) -> Result<Pipeline, Problem> {
     let file: Arc<str> = path.display().to_string().into();
     let text = read(path).map_err(|error| {
-        start_of(&file).problem(format!("the pipeline cannot be read: {error}"))
+        Place::start_of(&file).problem(format!("the pipeline cannot be read: {error}"))
     })?;
     let mut loading = Loading {
         read,
@@ -85,19 +85,6 @@ pub fn load(path: &Path, read: &dyn Fn(&Path) -> io::Result<String>) -> Result<P
     Ok(Pipeline {
         modules: modules.unwrap_or_default(),
     })
-}
-
-fn start_of(file: &Arc<str>) -> Place {
-    let start = Mark {
-        line: 1,
-        column: 1,
-        offset: 0,
-    };
-    Place {
-        file: Arc::clone(file),
-        span: Span { start, end: start },
-        path: String::new(),
-    }
 }
 
 struct Loading<'a> {
@@ -170,8 +157,7 @@ impl Loading<'_> {
         let mut variables = Vec::new();
         let mut name = None;
         let file = match item.kind() {
-            Kind::String(_) => item.clone(),
-            _ => {
+            Kind::Map(_) => {
                 let mut fields = item.fields(IMPORT.what)?;
                 let file = fields.required("file")?;
                 name = fields.take("as");
@@ -184,15 +170,16 @@ impl Loading<'_> {
                 fields.finish()?;
                 file
             }
+            _ => item.clone(),
         };
         let written = literal(&file)?;
-        let path = directory.join(written);
-        let (name, place) = match name {
-            Some(name) => (name.non_empty()?.to_owned(), name.place()),
+        let path = directory.join(&written);
+        let (name, named) = match name {
+            Some(name) => (name.non_empty_text()?, name.place()),
             None => (stem(&path), file.place()),
         };
         if !names::is_name(&name) {
-            let problem = place.problem(format!("`{name}` cannot be the name of a library"));
+            let problem = named.problem(format!("`{name}` cannot be the name of a library"));
             return Err(problem.help("say what it is called: `{file: …, as: NAME}`"));
         }
         let place = file.place();
@@ -203,7 +190,7 @@ impl Loading<'_> {
                 Some(first) => problem.also("it was imported here before", first.clone()),
                 None => problem.also(
                     "it is the file that is built",
-                    start_of(&path.display().to_string().into()),
+                    Place::start_of(&path.display().to_string().into()),
                 ),
             });
         }
@@ -227,7 +214,7 @@ impl Loading<'_> {
         };
         Ok(Import {
             name,
-            place,
+            place: named,
             module,
             variables,
         })
@@ -257,8 +244,8 @@ pub(crate) fn in_dockerfile(
     place: &Place,
 ) -> Problem {
     let span = error.span.map(|span| Span {
-        start: mark(text, span.start),
-        end: mark(text, span.end),
+        start: Mark::at(text, span.start),
+        end: Mark::at(text, span.end),
     });
     let at = match span {
         Some(span) => Place {
@@ -273,21 +260,6 @@ pub(crate) fn in_dockerfile(
     match span {
         Some(_) => problem.also("the task that this Dockerfile is", place.clone()),
         None => problem,
-    }
-}
-
-fn mark(text: &str, offset: usize) -> Mark {
-    let mut end = offset.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let before = &text[..end];
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    Mark {
-        line: number(before.matches('\n').count() + 1),
-        column: number(before[line_start..].chars().count() + 1),
-        offset: before.len(),
     }
 }
 
@@ -317,7 +289,7 @@ fn named_dockerfiles(tasks: &Item<'_>) -> Result<Vec<(String, Place)>, Problem> 
             && let Some(item) = task.item.fields("a task")?.take("dockerfile")
         {
             let text = literal(&item)?;
-            let file = text.split_once('#').map_or(text, |(file, _)| file);
+            let file = text.split_once('#').map_or(text.as_str(), |(file, _)| file);
             found.push((file.to_owned(), item.place()));
         }
     }
@@ -325,9 +297,9 @@ fn named_dockerfiles(tasks: &Item<'_>) -> Result<Vec<(String, Place)>, Problem> 
 }
 
 /// A path of a file that is read before variables are known.
-fn literal<'a>(item: &Item<'a>) -> Result<&'a str, Problem> {
-    let text = item.non_empty()?;
-    let file = text.split_once('#').map_or(text, |(file, _)| file);
+fn literal(item: &Item<'_>) -> Result<String, Problem> {
+    let text = item.non_empty_text()?;
+    let file = text.split_once('#').map_or(text.as_str(), |(file, _)| file);
     match file.contains("${") {
         true => Err(item.problem("files are read before variables are known, so none can be here")),
         false => Ok(text),

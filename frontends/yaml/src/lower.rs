@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use stromatekt_oci::platform::Platform;
+use stromatekt_oci::reference::ImageReference;
 use stromatekt_pipeline::{
-    ImageConfigs, ImageRequest, Lowered, LoweredExport, LoweredImage, Lowering, Mark, Options,
-    Place, Problem, Span, suggest,
+    ImageConfigs, ImageRequest, Lowered, LoweredExport, LoweredImage, Lowering, Options, Place,
+    Problem, suggest,
 };
 
 use crate::builder::{Builder, Target};
@@ -38,7 +39,7 @@ pub fn lower(
             targets.entry(target).or_default().push(number);
         }
     }
-    let mut programs = Vec::new();
+    let mut programs: Vec<Reading> = Vec::new();
     let mut first = Some(first);
     for (target, images) in targets {
         // What was read for the checks serves the target that it is for.
@@ -54,6 +55,7 @@ pub fn lower(
             .collect();
         programs.push((target, program, images));
     }
+    let mut images = named(&wanted, &programs)?;
     let mut warnings = warnings(pipeline, options)?;
     let mut stages = HashMap::new();
     let mut requests: Vec<ImageRequest> = Vec::new();
@@ -97,7 +99,6 @@ pub fn lower(
     if !requests.is_empty() {
         return Ok(Lowering::NeedsImages(requests));
     }
-    let mut images: Vec<LoweredImage> = wanted.iter().map(without_exports).collect();
     let Some((target, program, _)) = programs.first() else {
         return Err(start(pipeline).problem("there is nothing to build"));
     };
@@ -128,14 +129,46 @@ pub fn lower(
     })))
 }
 
-fn without_exports(image: &Image) -> LoweredImage {
-    LoweredImage {
-        name: image.name.clone(),
-        exports: Vec::new(),
-        is_index: image.is_index,
-        tags: image.tags.clone(),
-        output: None,
+/// What is read for a target, with the images that are wanted of it, each with its number.
+type Reading = (Target, Program, Vec<(usize, Image)>);
+
+/// The images with their names, and nothing yet that makes them. They are called as is read for what they are built for.
+fn named(wanted: &[Image], readings: &[Reading]) -> Result<Vec<LoweredImage>, Problem> {
+    let mut owners: HashMap<&ImageReference, (&Image, &Place)> = HashMap::new();
+    let mut images = Vec::with_capacity(wanted.len());
+    for (number, image) in wanted.iter().enumerate() {
+        let read = readings.iter().flat_map(|(_, _, images)| images);
+        let mut read = read
+            .filter(|(other, _)| *other == number)
+            .map(|(_, image)| image);
+        let image = read.next().unwrap_or(image);
+        let tags = || image.tags.iter();
+        let mut others = read.flat_map(|other| other.tags.iter().zip(tags()));
+        if let Some(((one, place), (other, _))) = others.find(|(one, other)| one.0 != other.0) {
+            return Err(place
+                .problem(format!(
+                    "an image for several platforms has one name, not {} and {}",
+                    other.familiar(),
+                    one.familiar()
+                ))
+                .help("leave the platform out of the name, or make an image for each"));
+        }
+        for (tag, place) in tags() {
+            if let Some((other, first)) = owners.insert(tag, (image, place)) {
+                return Err(place
+                    .problem(format!("two images get the name {}", tag.familiar()))
+                    .also(format!("`{}` gets it, too", other.name), first.clone()));
+            }
+        }
+        images.push(LoweredImage {
+            name: image.name.clone(),
+            exports: Vec::new(),
+            is_index: image.is_index,
+            tags: tags().map(|(tag, _)| tag.clone()).collect(),
+            output: None,
+        });
     }
+    Ok(images)
 }
 
 /// What is asked for: images, and tasks as images of themselves.
@@ -174,20 +207,6 @@ fn wanted(
         for image in found {
             if !wanted.iter().any(|known| known.name == image.name) {
                 wanted.push(image);
-            }
-        }
-    }
-    let mut tags = HashMap::new();
-    for image in &wanted {
-        for tag in &image.tags {
-            if let Some(other) = tags.insert(tag, image) {
-                return Err(image
-                    .place
-                    .problem(format!("two images get the name {}", tag.familiar()))
-                    .also(
-                        format!("`{}` gets it, too", other.name),
-                        other.place.clone(),
-                    ));
             }
         }
     }
@@ -295,21 +314,9 @@ fn warnings(pipeline: &Pipeline, options: &Options) -> Result<Vec<String>, Probl
 
 /// The start of the main file.
 fn start(pipeline: &Pipeline) -> Place {
-    let mark = Mark {
-        line: 1,
-        column: 1,
-        offset: 0,
-    };
     let file = match pipeline.modules.first() {
         Some(module) => std::sync::Arc::clone(&module.document.file),
         None => "".into(),
     };
-    Place {
-        file,
-        span: Span {
-            start: mark,
-            end: mark,
-        },
-        path: String::new(),
-    }
+    Place::start_of(&file)
 }

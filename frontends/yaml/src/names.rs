@@ -42,7 +42,7 @@ pub fn check(name: &str, place: &Place) -> Result<(), Problem> {
             .problem(format!("`{name}` cannot be a name"))
             .help("names are made of letters, digits, `-` and `_`"));
     }
-    if [CONTEXT, SCRATCH, LAYERS].contains(&name) {
+    if !check_text(name) {
         return Err(place
             .problem(format!("the name `{name}` has a meaning of its own"))
             .help("give it another one"));
@@ -53,9 +53,11 @@ pub fn check(name: &str, place: &Place) -> Result<(), Problem> {
 /// Reads what a text refers to.
 pub fn parse(text: &str, place: &Place) -> Result<Reference, Problem> {
     let wrong = || {
-        place
-            .problem(format!("`{text}` refers to nothing that there can be"))
-            .help("write NAME, LIBRARY.NAME, NAME[VALUE], NAME.layers[0] or NAME.layers[1..3]")
+        let problem = place.problem(format!("`{text}` refers to nothing that there can be"));
+        problem.help(match text.contains([':', '/']) {
+            true => "images and directories get a name under `bases` or `sources`, by which they are called",
+            false => "write NAME, LIBRARY.NAME, NAME[VALUE], NAME.layers[0] or NAME.layers[1..3]",
+        })
     };
     let mut reference = Reference {
         libraries: Vec::new(),

@@ -33,7 +33,7 @@ impl Step {
                 _ => {}
             }
         }
-        for action in &self.files {
+        for (action, _) in &self.files {
             if let Action::Copy(copy) = action {
                 uses.push(&copy.from);
             }

@@ -27,8 +27,13 @@ pub struct Process<'a> {
 }
 
 impl Builder<'_> {
-    /// The process of a command.
-    pub fn process(&mut self, process: &Process<'_>, command: &Command) -> Result<Run, Problem> {
+    /// The process of a command that stands at this place.
+    pub fn process(
+        &mut self,
+        process: &Process<'_>,
+        command: &Command,
+        place: &Place,
+    ) -> Result<Run, Problem> {
         let settings = &process.step.settings;
         let config = &process.config.config;
         let network = match &settings.network {
@@ -51,9 +56,7 @@ impl Builder<'_> {
         let args = match command {
             Command::Args(args) => args.clone(),
             Command::Shell(_) if executor == Executor::Wasi => {
-                return Err(process
-                    .step
-                    .place
+                return Err(place
                     .problem("a WebAssembly runtime has no shell that could run a text")
                     .help("write `run: {args: [MODULE, …]}`"));
             }
@@ -77,6 +80,7 @@ impl Builder<'_> {
             proxy_env: proxy_environment(&build_args),
             cwd: process.workdir.to_owned(),
             user: settings.user.clone().unwrap_or_else(|| config.user.clone()),
+            groups: Vec::new(),
             mounts,
             network,
             security,

@@ -231,6 +231,9 @@ fn combinations<'a>(
     let mut found = vec![(Vec::new(), scope.clone())];
     if let Some(matrix) = matrix(module, section, entry, scope)? {
         for (name, values) in matrix {
+            if found.len().saturating_mul(values.len()) > COMBINATIONS {
+                return Err(too_many(&place));
+            }
             let more = found.iter().flat_map(|(combination, scope)| {
                 values.iter().map(|value| {
                     let combination = combination.iter().chain([value]).cloned().collect();
@@ -238,11 +241,6 @@ fn combinations<'a>(
                 })
             });
             found = more.collect();
-            if found.len() > COMBINATIONS {
-                return Err(place.problem(format!(
-                    "this matrix has more than {COMBINATIONS} combinations"
-                )));
-            }
         }
     }
     let declared = found.into_iter().map(|(combination, scope)| {
@@ -261,6 +259,12 @@ fn combinations<'a>(
         (combination, declared)
     });
     Ok(declared.collect())
+}
+
+fn too_many(place: &Place) -> Problem {
+    place.problem(format!(
+        "this matrix has more than {COMBINATIONS} combinations"
+    ))
 }
 
 type Matrix = Vec<(String, Vec<String>)>;
@@ -293,19 +297,22 @@ fn matrix(
                 .problem(format!("`{}` cannot be a variable of a matrix", axis.name))
                 .help("its names are made of letters, digits, `-` and `_`, and are those of no other variable"));
         }
-        let values = axis
-            .item
-            .list()?
-            .iter()
-            .map(value_of_matrix)
-            .collect::<Result<Vec<_>, _>>()?;
-        if values.is_empty() {
+        let items = axis.item.list()?;
+        if items.is_empty() {
             return Err(axis.item.problem(format!("`{}` has no values", axis.name)));
         }
-        for (index, value) in values.iter().enumerate() {
-            if values[..index].contains(value) {
-                return Err(axis.item.problem(format!("`{value}` is there twice")));
+        if items.len() > COMBINATIONS {
+            return Err(too_many(&axis.item.place()));
+        }
+        let mut values: Vec<String> = Vec::with_capacity(items.len());
+        for item in &items {
+            let value = value_of_matrix(item)?;
+            if let Some(first) = values.iter().position(|known| *known == value) {
+                return Err(item
+                    .problem(format!("`{value}` is there twice"))
+                    .also("it is here first", items[first].place()));
             }
+            values.push(value);
         }
         matrix.push((axis.name.to_owned(), values));
     }

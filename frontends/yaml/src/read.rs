@@ -151,7 +151,7 @@ fn digest(item: &Item<'_>) -> Result<Digest, Problem> {
 }
 
 fn platform(item: &Item<'_>) -> Result<Platform, Problem> {
-    item.string()?
+    item.text()?
         .parse()
         .map_err(|error: stromatekt_oci::Error| {
             item.problem(error.to_string())

@@ -8,6 +8,13 @@ pub fn reference() -> String {
     let mut text = String::new();
     for object in OBJECTS {
         text.push_str(&format!("\n## {}\n\n", capital(object.what)));
+        let needs = object.needs.iter();
+        let needs: Vec<String> = needs
+            .map(|names| format!("`{}`", names.join("` or `")))
+            .collect();
+        if !needs.is_empty() {
+            text.push_str(&format!("It needs {}.\n\n", needs.join(" and ")));
+        }
         for field in object.fields {
             text.push_str(&format!(
                 "- `{}` ({}): {}\n",

@@ -37,20 +37,33 @@ fn of_object(object: &Object) -> Value {
         }
         (field.name.to_owned(), schema)
     });
-    json!({
+    let mut schema = json!({
         "type": "object",
         "properties": properties.collect::<Map<_, _>>(),
         "additionalProperties": false,
-    })
+    });
+    let needs = object.needs.iter().map(|names| {
+        let one = names.iter().map(|name| json!({ "required": [name] }));
+        json!({"anyOf": one.collect::<Vec<_>>()})
+    });
+    if let (Value::Object(members), [_, ..]) = (&mut schema, object.needs) {
+        members.insert("allOf".to_owned(), needs.collect());
+    }
+    schema
+}
+
+/// Variables can stand for anything; what they are is not known to an editor.
+fn or_variable(schema: Value) -> Value {
+    json!({"anyOf": [schema, {"type": "string", "pattern": "\\$\\{"}]})
 }
 
 fn of_shape(shape: &Shape) -> Value {
     match shape {
         Shape::Text => json!({"type": SCALAR}),
         Shape::TextOrNothing => json!({"type": ["string", "number", "boolean", "null"]}),
-        Shape::Switch => json!({"type": "boolean"}),
-        Shape::Number => json!({"type": "integer", "minimum": 0}),
-        Shape::Word(words) => json!({"enum": words}),
+        Shape::Switch => or_variable(json!({"type": "boolean"})),
+        Shape::Number => or_variable(json!({"type": "integer"})),
+        Shape::Word(words) => or_variable(json!({"enum": words})),
         Shape::Digest => json!({"type": "string", "pattern": "^(sha256:[0-9a-f]{64}|.*\\$\\{.*)$"}),
         Shape::List(element) => json!({"type": "array", "items": of_shape(element)}),
         Shape::OneOrMore(element) => {

@@ -63,7 +63,7 @@ impl Names {
     /// The unit that a text of a file refers to.
     pub fn resolve(&self, module: usize, item: &Item<'_>) -> Result<Use, Problem> {
         let place = item.place();
-        self.resolve_text(module, item.non_empty()?, &place)
+        self.resolve_text(module, &item.non_empty_text()?, &place)
     }
 
     /// As [`Names::resolve`], where layers of a unit make no sense.
@@ -85,15 +85,11 @@ impl Names {
             name: text.to_owned(),
             place: place.clone(),
         };
-        match text {
-            SCRATCH => return Ok(found(SCRATCH_UNIT, None)),
-            CONTEXT => return Ok(found(CONTEXT_UNIT, None)),
-            _ => {}
-        }
         let reference = names::parse(text, place)?;
         let mut module = module;
-        for library in &reference.libraries {
-            module = match self.find(module, library, place)?.what {
+        for (at, library) in reference.libraries.iter().enumerate() {
+            let outer = &reference.libraries[..at];
+            module = match self.find(module, outer, library, place)?.what {
                 What::Library(library) => library,
                 _ => {
                     return Err(place.problem(format!(
@@ -102,29 +98,63 @@ impl Names {
                 }
             };
         }
-        let named = self.find(module, &reference.name, place)?;
-        Ok(found(one_of(named, &reference, place)?, reference.layers))
+        let built_in = match (reference.libraries.as_slice(), reference.name.as_str()) {
+            ([], SCRATCH) => Some(SCRATCH_UNIT),
+            ([], CONTEXT) => Some(CONTEXT_UNIT),
+            _ => None,
+        };
+        let unit = match built_in {
+            Some(unit) if reference.combination.is_empty() => unit,
+            Some(_) => return Err(no_matrix(&reference.name, place)),
+            None => {
+                let named = self.find(module, &reference.libraries, &reference.name, place)?;
+                one_of(named, &reference, place)?
+            }
+        };
+        Ok(found(unit, reference.layers))
     }
 
-    fn find(&self, module: usize, name: &str, place: &Place) -> Result<&Named, Problem> {
+    /// What a name stands for in a file, which these libraries lead to.
+    fn find(
+        &self,
+        module: usize,
+        libraries: &[String],
+        name: &str,
+        place: &Place,
+    ) -> Result<&Named, Problem> {
         let names = &self.modules[module];
-        names.get(name).ok_or_else(|| {
-            let mut problem = place.problem(format!("nothing here is called `{name}`"));
-            let known = names.keys().map(String::as_str).chain([CONTEXT, SCRATCH]);
-            problem.help = suggest(name, known);
-            problem
+        let known = names.keys();
+        names.get(name).ok_or_else(|| match libraries {
+            [] => {
+                let mut problem = place.problem(format!("nothing here is called `{name}`"));
+                let known = known.map(String::as_str).chain([CONTEXT, SCRATCH]);
+                problem.help = suggest(name, known);
+                problem
+            }
+            libraries => {
+                let library = libraries.join(".");
+                let known: Vec<String> = known.map(|known| format!("{library}.{known}")).collect();
+                let text = format!("nothing in `{library}` is called `{name}`");
+                let mut problem = place.problem(text);
+                let name = format!("{library}.{name}");
+                problem.help = suggest(&name, known.iter().map(String::as_str));
+                problem
+            }
         })
     }
+}
+
+fn no_matrix(name: &str, place: &Place) -> Problem {
+    place
+        .problem(format!("`{name}` has no matrix"))
+        .help(format!("write `{name}`"))
 }
 
 fn one_of(named: &Named, reference: &Reference, place: &Place) -> Result<UnitId, Problem> {
     let name = &reference.name;
     match &named.what {
         What::Unit(unit) if reference.combination.is_empty() => Ok(*unit),
-        What::Unit(_) => Err(place
-            .problem(format!("`{name}` has no matrix"))
-            .help(format!("write `{name}`"))
-            .also(format!("`{name}`"), named.place.clone())),
+        What::Unit(_) => Err(no_matrix(name, place).also(format!("`{name}`"), named.place.clone())),
         What::Matrix(combinations) => {
             let wanted = &reference.combination;
             let found = combinations.iter().find(|(values, _)| values == wanted);

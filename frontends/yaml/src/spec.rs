@@ -128,12 +128,12 @@ pub struct Step {
     pub place: Place,
     /// The circumstances, those of the task included.
     pub settings: Settings,
-    /// Directories, copies and files.
-    pub files: Vec<Action>,
+    /// Directories, copies and files, each with where it stands.
+    pub files: Vec<(Action, Place)>,
     /// Descriptions of layers.
     pub descriptions: Vec<Description>,
-    /// What is run.
-    pub commands: Vec<Command>,
+    /// What is run, each with where it stands.
+    pub commands: Vec<(Command, Place)>,
 }
 
 /// The circumstances of a step.
@@ -202,8 +202,6 @@ pub struct CopySpec {
     pub is_unpacked: bool,
     /// All else; sources and unpacking are none of it.
     pub rest: stromatekt_graph::file::Copy,
-    /// Where it stands.
-    pub place: Place,
 }
 
 /// A description of layers.
@@ -215,6 +213,8 @@ pub struct Description {
     pub layers: Vec<NamedLayers>,
     /// How new ones are compressed.
     pub compression: Compression,
+    /// Where it stands.
+    pub place: Place,
 }
 
 /// Layers with a name.
@@ -226,7 +226,7 @@ pub struct NamedLayers {
     pub uses: Vec<Use>,
 }
 
-/// What is run.
+/// What is run, by a step or by an image.
 #[derive(Clone, Debug)]
 pub enum Command {
     /// A program with its arguments.
@@ -317,8 +317,8 @@ pub struct Image {
     pub place: Place,
     /// What it is made of.
     pub content: Content,
-    /// Names that it gets.
-    pub tags: Vec<ImageReference>,
+    /// Names that it gets, and where they stand.
+    pub tags: Vec<(ImageReference, Place)>,
     /// What it is built for.
     pub platforms: Vec<Platform>,
     /// Make an index.
@@ -336,8 +336,8 @@ pub enum Content {
         layers: Stacking,
         /// The config.
         config: Box<Config>,
-        /// The digest of the tree.
-        expect: Option<Digest>,
+        /// The digest of the tree, and where it stands.
+        expect: Option<(Digest, Place)>,
     },
     /// Manifests that a task wrote.
     Written(Box<Written>),
@@ -366,9 +366,9 @@ pub struct Config {
     /// Whose config it starts as.
     pub from: Option<Use>,
     /// What always runs.
-    pub entrypoint: Option<Line>,
+    pub entrypoint: Option<Command>,
     /// What runs.
-    pub cmd: Option<Line>,
+    pub cmd: Option<Command>,
     /// What is done to the variables.
     pub env: Vec<Variable>,
     /// Who runs it.
@@ -399,15 +399,6 @@ pub struct Config {
     pub args_escaped: Option<bool>,
     /// How it was made, after the base's.
     pub history: Option<(Vec<History>, Place)>,
-}
-
-/// A command of a config.
-#[derive(Clone, Debug)]
-pub enum Line {
-    /// A program with its arguments.
-    Args(Vec<String>),
-    /// A text for the shell.
-    Shell(String),
 }
 
 impl Settings {

@@ -13,6 +13,7 @@ use crate::load::{Pipeline, in_dockerfile};
 use crate::made::{Below, Made, MadeLayer};
 use crate::names::CONTEXT;
 use crate::spec::{Stage, UnitId};
+use crate::variables;
 
 const EPOCH: &str = "SOURCE_DATE_EPOCH";
 
@@ -41,8 +42,8 @@ pub fn lower(
             .or_insert_with(|| seconds.to_string());
     }
     for (name, value) in &options.variables {
-        let is_proxy = name.to_ascii_uppercase().ends_with("_PROXY");
-        if let Some(value) = value.as_ref().filter(|_| is_proxy) {
+        let is_for_all = variables::needs_no_declaration(name);
+        if let Some(value) = value.as_ref().filter(|_| is_for_all) {
             build_args
                 .entry(name.clone())
                 .or_insert_with(|| value.clone());

@@ -1,12 +1,11 @@
 //! Tasks: their steps as nodes, and what they changed as layers.
 
+mod files;
+
 use std::rc::Rc;
 
 use stromatekt_dockerfile::paths;
-use stromatekt_graph::file::{Copy, CopySource, FileAction, Unpack};
-use stromatekt_graph::op::{
-    Expect as ExpectOp, Expected, File, Object, Objects, Stack, StackLayer,
-};
+use stromatekt_graph::op::{Expect as ExpectOp, Expected, Object, Objects, Stack, StackLayer};
 use stromatekt_graph::{Node, NodeId, Op};
 use stromatekt_oci::compress::Compression;
 use stromatekt_oci::config::{History, ImageConfig};
@@ -16,8 +15,7 @@ use crate::builder::{Builder, COMMENT};
 use crate::made::{Below, Made, MadeLayer};
 use crate::process::Process;
 use crate::spec::{
-    Action, Command, CopySpec, Description, Expect, NamedLayers, Settings, Step, Task, UnitId, Use,
-    Work,
+    Command, Description, Expect, NamedLayers, Settings, Step, Task, UnitId, Use, Work,
 };
 
 /// A task that is being done.
@@ -40,15 +38,21 @@ struct Doing<'a> {
     texts: Vec<String>,
 }
 
+impl Doing<'_> {
+    /// What the operation that is done now is called.
+    fn label(&self, text: &str) -> String {
+        let (first, more) = text.split_once('\n').unwrap_or((text, ""));
+        let more = if more.is_empty() { "" } else { " …" };
+        let Self {
+            name, done, count, ..
+        } = self;
+        format!("[{name} {done}/{count}] {first}{more}")
+    }
+}
+
 impl Builder<'_> {
     /// Makes a task.
-    pub fn task(
-        &mut self,
-        id: UnitId,
-        name: &str,
-        place: &Place,
-        task: &Task,
-    ) -> Result<Made, Problem> {
+    pub fn task(&mut self, id: UnitId, name: &str, task: &Task) -> Result<Made, Problem> {
         let (mut made, is_per_step) = match &task.work {
             Work::Dockerfile(stage) => (self.stage(id, name, stage)?, true),
             Work::Steps { steps, is_per_step } => {
@@ -61,7 +65,6 @@ impl Builder<'_> {
         if matches!(task.work, Work::Steps { .. }) && !made.config.config.on_build.is_empty() {
             Rc::make_mut(&mut made.config).config.on_build.clear();
         }
-        debug_assert!(place.span.start.line > 0);
         Ok(made)
     }
 
@@ -175,34 +178,27 @@ impl Builder<'_> {
     fn step(&mut self, doing: &mut Doing<'_>, step: &Step) -> Result<(), Problem> {
         let workdir = workdir(&doing.config, &step.settings);
         if !step.files.is_empty() {
-            let mut actions = Vec::new();
-            let mut texts = Vec::new();
-            for action in &step.files {
-                self.action(&mut actions, &mut texts, action, &workdir)?;
-            }
-            let op = Op::File(File {
-                root: doing.tree,
-                actions,
-            });
-            self.operation(doing, step, op, texts.join("; "))?;
+            self.file_step(doing, step, &workdir)?;
         }
         for description in &step.descriptions {
             let op = Op::Objects(Box::new(self.objects(doing.tree, description, &workdir)?));
-            self.operation(doing, step, op, format!("DESCRIBE {}", description.to))?;
+            let text = format!("DESCRIBE {}", description.to);
+            self.operation(doing, step, &description.place, op, text)?;
         }
-        for command in &step.commands {
+        for (command, place) in &step.commands {
             let process = Process {
                 root: doing.tree,
                 config: &doing.config,
                 workdir: &workdir,
                 step,
             };
-            let run = self.process(&process, command)?;
+            let run = self.process(&process, command, place)?;
             let text = match command {
                 Command::Args(args) => args.join(" "),
                 Command::Shell(text) => text.trim_end().to_owned(),
             };
-            self.operation(doing, step, Op::Run(Box::new(run)), format!("RUN {text}"))?;
+            let op = Op::Run(Box::new(run));
+            self.operation(doing, step, place, op, format!("RUN {text}"))?;
         }
         Ok(())
     }
@@ -211,112 +207,19 @@ impl Builder<'_> {
         &mut self,
         doing: &mut Doing<'_>,
         step: &Step,
+        place: &Place,
         op: Op,
         text: String,
     ) -> Result<(), Problem> {
         doing.done += 1;
-        let (first, more) = text.split_once('\n').unwrap_or((&text, ""));
-        let more = if more.is_empty() { "" } else { " …" };
-        let label = format!(
-            "[{} {}/{}] {first}{more}",
-            doing.name, doing.done, doing.count
-        );
         doing.tree = self.add_node(Node {
             op,
-            label,
-            origin: Some(step.place.origin()),
+            label: doing.label(&text),
+            origin: Some(place.origin()),
             no_cache: step.settings.no_cache.unwrap_or(self.options.no_cache),
         })?;
         doing.texts.push(text);
         Ok(())
-    }
-
-    fn action(
-        &mut self,
-        actions: &mut Vec<FileAction>,
-        texts: &mut Vec<String>,
-        action: &Action,
-        workdir: &str,
-    ) -> Result<(), Problem> {
-        match action {
-            Action::Plain(FileAction::MakeDirectory { path, owner, time }) => {
-                let path = paths::join(workdir, path);
-                texts.push(format!("DIRECTORY {path}"));
-                actions.push(FileAction::MakeDirectory {
-                    path,
-                    owner: owner.clone(),
-                    time: time.or(self.options.source_date_epoch),
-                });
-            }
-            Action::Plain(FileAction::Copy(copy)) => {
-                let destination = paths::destination(workdir, &copy.destination);
-                texts.push(format!("FILE {destination}"));
-                actions.push(FileAction::Copy(Box::new(Copy {
-                    destination,
-                    ..Copy::clone(copy)
-                })));
-            }
-            Action::Copy(copy) => {
-                let more = self.copies(copy, workdir)?;
-                texts.push(text_of(copy, workdir));
-                actions.extend(more);
-            }
-        }
-        Ok(())
-    }
-
-    fn copies(&mut self, copy: &CopySpec, workdir: &str) -> Result<Vec<FileAction>, Problem> {
-        let destination = paths::destination(workdir, &copy.rest.destination);
-        let made = self.made(&copy.from)?;
-        let action = |from, unpack| {
-            FileAction::Copy(Box::new(Copy {
-                from,
-                destination: destination.clone(),
-                unpack: if copy.is_unpacked {
-                    unpack
-                } else {
-                    Unpack::Never
-                },
-                ..copy.rest.clone()
-            }))
-        };
-        if let Some((from, url)) = &made.blob {
-            if !copy.files.is_empty() {
-                return Err(copy
-                    .place
-                    .problem(format!(
-                        "`{}` is one file, so `files` has no meaning",
-                        copy.from.name
-                    ))
-                    .help("leave it out"));
-            }
-            let name = copy.name.clone().unwrap_or_else(|| paths::file_name(url));
-            let blob = CopySource::Blob { from: *from, name };
-            return Ok(vec![action(blob, Unpack::Always)]);
-        }
-        if copy.name.is_some() {
-            return Err(copy
-                .place
-                .problem("`name` belongs to copies of a URL")
-                .help("write the name at the end of `to`"));
-        }
-        let from = made.tree;
-        let files = match copy.files.as_slice() {
-            [] => &[".".to_owned()],
-            files => files,
-        };
-        let actions = files.iter().map(|file| {
-            let pattern = match copy.rest.parents {
-                true => paths::source_with_pivot(file),
-                false => paths::source(file),
-            };
-            let tree = CopySource::Tree {
-                from,
-                patterns: vec![pattern],
-            };
-            action(tree, Unpack::Archives)
-        });
-        Ok(actions.collect())
     }
 
     fn objects(
@@ -417,14 +320,4 @@ fn operations(step: &Step) -> usize {
 fn workdir(config: &ImageConfig, settings: &Settings) -> String {
     let own = settings.workdir.as_deref().unwrap_or("");
     paths::join(&paths::join("/", &config.config.working_dir), own)
-}
-
-fn text_of(copy: &CopySpec, workdir: &str) -> String {
-    let mut words = vec!["COPY".to_owned()];
-    if copy.from.name != crate::names::CONTEXT {
-        words.push(format!("--from={}", copy.from.name));
-    }
-    words.extend(copy.files.iter().cloned());
-    words.push(paths::destination(workdir, &copy.rest.destination));
-    words.join(" ")
 }

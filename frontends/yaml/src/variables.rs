@@ -25,6 +25,7 @@ pub fn scopes(
     options: &Options,
     target: &Platform,
 ) -> Result<Vec<Scope>, Problem> {
+    let always = always(target, &options.host);
     let mut scopes: Vec<Scope> = Vec::with_capacity(pipeline.modules.len());
     // An import stands before the file that it names.
     let mut set: HashMap<usize, (usize, &[Entry])> = HashMap::new();
@@ -50,7 +51,7 @@ pub fn scopes(
                 given.insert(entry.key.clone(), text);
             }
         }
-        scopes.push(of_module(module, &given, &always(target, &options.host))?);
+        scopes.push(of_module(module, &given, &always)?);
         for import in &module.imports {
             if !import.variables.is_empty() {
                 set.insert(import.module, (number, &import.variables));
@@ -60,6 +61,12 @@ pub fn scopes(
     Ok(scopes)
 }
 
+/// Whether a variable of the command line is for all that is built, whatever declares it.
+pub fn needs_no_declaration(name: &str) -> bool {
+    let mut names = UNDECLARED.iter();
+    names.any(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// What was given on the command line and nothing declares.
 pub fn unused(pipeline: &Pipeline, options: &Options) -> Result<Vec<String>, Problem> {
     let declared = match pipeline.modules.first() {
@@ -67,10 +74,7 @@ pub fn unused(pipeline: &Pipeline, options: &Options) -> Result<Vec<String>, Pro
         None => Vec::new(),
     };
     let unused = options.variables.keys().filter(|name| {
-        !declared.iter().any(|(known, _)| known == name)
-            && !UNDECLARED
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(name))
+        !declared.iter().any(|(known, _)| known == name) && !needs_no_declaration(name)
     });
     Ok(unused.cloned().collect())
 }

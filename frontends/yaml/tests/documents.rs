@@ -6,31 +6,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use serde_json::{Map, Value};
-use stromatekt_pipeline::{Document, Kind};
+use stromatekt_pipeline::Document;
 use stromatekt_yaml::language::OBJECTS;
 use stromatekt_yaml::{NamedImage, Source, reference, schema, write};
-use support::{EXAMPLES, everything, example, options, with_given};
-
-fn json(value: &stromatekt_pipeline::Value) -> Value {
-    match &value.kind {
-        Kind::Null => Value::Null,
-        Kind::Bool(value) => Value::Bool(*value),
-        Kind::Number(text) => match (text.parse::<i64>(), text.parse::<f64>()) {
-            (Ok(number), _) => number.into(),
-            (_, Ok(number)) => number.into(),
-            _ => text.as_str().into(),
-        },
-        Kind::String(text) => text.as_str().into(),
-        Kind::List(values) => values.iter().map(json).collect(),
-        Kind::Map(entries) => {
-            let members = entries
-                .iter()
-                .map(|entry| (entry.key.clone(), json(&entry.value)));
-            Value::Object(members.collect::<Map<_, _>>())
-        }
-    }
-}
+use support::{EXAMPLES, everything, example, json, options, with_given};
 
 #[test]
 fn examples_and_everything_are_read() {
@@ -70,6 +49,42 @@ fn examples_and_everything_fit_the_schema() {
     ] {
         let document = Document::parse_yaml("p.yaml", wrong).expect("it is YAML");
         assert!(!validator.is_valid(&json(&document.root)), "{wrong}");
+    }
+}
+
+#[test]
+fn what_something_needs_is_needed_by_the_schema_and_by_the_reader() {
+    let validator = jsonschema::validator_for(&schema()).expect("it is a schema");
+    for (value, lacks) in [
+        ("import: {as: x}", "file"),
+        ("bases: {b: {platform: host}}", "image"),
+        ("sources: {s: {checksum: x}}", "directory"),
+        ("tasks: {a: {run: x}}", "on"),
+        ("tasks: {a: {on: scratch, directories: {owner: x}}}", "path"),
+        ("tasks: {a: {on: scratch, copy: {files: x}}}", "to"),
+        (
+            "tasks: {a: {on: scratch, files: {/x: {mode: 755}}}}",
+            "content",
+        ),
+        ("tasks: {a: {on: scratch, files: [{content: x}]}}", "to"),
+        ("tasks: {a: {on: scratch, files: [{to: /x}]}}", "content"),
+        ("tasks: {a: {on: scratch, describe: {to: /x}}}", "layers"),
+        ("tasks: {a: {on: scratch, run: {}}}", "args"),
+        ("images: {i: {tags: x}}", "layers"),
+        ("images: {i: {written: {by: scratch}}}", "manifests"),
+        (
+            "images: {i: {layers: scratch, config: {healthcheck: {retries: 1}}}}",
+            "test",
+        ),
+    ] {
+        let document = Document::parse_yaml("p.yaml", value).expect("it is YAML");
+        assert!(!validator.is_valid(&json(&document.root)), "{value}");
+        let text = format!("x-: 1\n{value}\n");
+        let problem = support::one(&text).expect_err(value);
+        assert!(
+            problem.message.contains(&format!("`{lacks}`")),
+            "{value}: {problem}"
+        );
     }
 }
 

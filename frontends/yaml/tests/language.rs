@@ -382,6 +382,78 @@ fn variables_come_from_the_command_line() {
 }
 
 #[test]
+fn a_variable_alone_is_what_its_text_would_be() {
+    let lowered = done(
+        "variables: {size: 64, is_on: true, word: none, name: '1.10', number: 7}\ntasks:\n  \"7\":\n    on: scratch\n    run: '${is_on}'\n    no-cache: ${is_on}\n    network: ${word}\n    env: {N: '${name}', M: \"${number}\"}\n    mounts: [{type: tmpfs, target: '/${number}', size: '${size}'}]\nimages:\n  i: {layers: '${number}', index: '${is_on}', config: {healthcheck: {test: x, retries: \"${number}\"}}}\n",
+    );
+    assert!(lowered.images[0].is_index);
+    let export = export(&lowered);
+    let health = export.config.config.healthcheck.as_ref();
+    assert_eq!(health.map(|health| health.retries), Some(7));
+    assert!(lowered.graph.node(export.tree).no_cache);
+    let run = run(&lowered, export.tree);
+    assert_eq!(run.args[2], "true");
+    assert!(run.env.contains(&("N".to_owned(), "1.10".to_owned())));
+    assert!(matches!(
+        run.mounts[0].source,
+        MountSource::Tmpfs { size: Some(64) }
+    ));
+}
+
+#[test]
+fn numbers_are_texts_where_texts_are_wanted() {
+    let lowered = done(
+        "bases: {1: 2}\ntasks: {3: {on: 1, directories: [2024], copy: {from: 1, files: 4, to: 5}, files: {6: 7}, run: true}}\nimages: {8: {layers: 3, tags: 9}}\n",
+    );
+    assert_eq!(lowered.images[0].tags[0].familiar(), "9:latest");
+    let run = run(&lowered, export(&lowered).tree);
+    assert_eq!(run.args[2], "true");
+}
+
+#[test]
+fn each_operation_and_each_part_of_one_is_known_by_its_place() {
+    let lowered = done(
+        "tasks:\n  a:\n    on: scratch\n    directories: /d\n    copy:\n      - {files: [a, b], to: /x/}\n      - {files: c, to: /y}\n    files:\n      /z: text\n    run:\n      - one\n      - two\nimages:\n  i: {layers: a}\n",
+    );
+    let line = |node: NodeId| {
+        let origin = lowered.graph.node(node).origin.clone();
+        origin.map(|origin| (origin.first_line, origin.last_line))
+    };
+    let two = export(&lowered).tree;
+    let one = run(&lowered, two).root;
+    let files = run(&lowered, one).root;
+    assert_eq!((line(two), line(one)), (Some((12, 12)), Some((11, 11))));
+    let parts = lowered.graph.parts(files).iter().map(|part| {
+        let origin = part.origin.as_ref();
+        (part.label.as_str(), origin.map(|origin| origin.first_line))
+    });
+    let parts: Vec<_> = parts.collect();
+    assert_eq!(
+        parts,
+        [
+            ("[a 1/3] DIRECTORY /d", Some(4)),
+            ("[a 1/3] COPY a b /x/", Some(6)),
+            ("[a 1/3] COPY a b /x/", Some(6)),
+            ("[a 1/3] COPY c /y", Some(7)),
+            ("[a 1/3] FILE /z", Some(9)),
+        ]
+    );
+}
+
+#[test]
+fn a_directory_of_a_config_is_relative_to_the_one_before() {
+    let lowered = done(
+        "tasks: {a: {on: scratch, files: {/a: b}}}\nimages:\n  i: {layers: a, config: {workdir: app}}\n  j: {layers: a, config: {workdir: /x/}}\n",
+    );
+    let directory = |image: usize| {
+        let node = lowered.images[image].exports[0].node;
+        let config = &export_of(&lowered.graph, node).config;
+        config.config.working_dir.as_str()
+    };
+    assert_eq!((directory(0), directory(1)), ("/app", "/x/"));
+}
+
+#[test]
 fn a_task_is_a_target() {
     let text =
         format!("{BASES}tasks:\n  a: {{on: debian, run: x}}\nimages:\n  i: {{layers: debian}}\n");

@@ -109,6 +109,7 @@ fn each_mistake_has_a_place_and_none_panics() {
     let mut count = 0;
     let mut wrong = 0;
     let mut messages = BTreeSet::new();
+    let schema = jsonschema::validator_for(&stromatekt_yaml::schema()).expect("it is a schema");
     let all = EXAMPLES
         .iter()
         .map(|name| example(name))
@@ -119,7 +120,19 @@ fn each_mistake_has_a_place_and_none_panics() {
             if let Some(problem) = check(&files, &mutant) {
                 wrong += 1;
                 messages.insert(problem.message);
+                continue;
             }
+            // What is taken is right for an editor, too.
+            let document = Document::parse_yaml(FILE, &mutant.text).expect("it was read");
+            let value = support::json(&document.root);
+            if schema.is_valid(&value) {
+                continue;
+            }
+            let errors: Vec<String> = schema
+                .iter_errors(&value)
+                .map(|error| format!("{error} at {}", error.instance_path()))
+                .collect();
+            panic!("{}: {errors:#?}", mutant.what);
         }
     }
     assert!(count > 300, "{count}");

@@ -2,13 +2,14 @@
 
 use stromatekt_dockerfile::{ports, signals};
 use stromatekt_oci::config::{HealthConfig, History};
+use stromatekt_oci::time::parse_rfc3339;
 use stromatekt_pipeline::{Item, Kind, Problem};
 
 use super::settings::{list, variables};
 use super::{Reading, boolean, finish, number, platform, text, text_list, texts, words};
 use crate::duration;
 use crate::language::{CONFIG, HEALTHCHECK, HISTORY};
-use crate::spec::{Config, Line};
+use crate::spec::{Command, Config};
 
 /// Reads a config.
 pub fn config(item: &Item<'_>, reading: &Reading<'_>) -> Result<Config, Problem> {
@@ -20,9 +21,9 @@ pub fn config(item: &Item<'_>, reading: &Reading<'_>) -> Result<Config, Problem>
             .transpose()?,
         entrypoint: fields
             .take("entrypoint")
-            .map(|item| line(&item))
+            .map(|item| command(&item))
             .transpose()?,
-        cmd: fields.take("cmd").map(|item| line(&item)).transpose()?,
+        cmd: fields.take("cmd").map(|item| command(&item)).transpose()?,
         env: fields
             .take("env")
             .map(|item| variables(&item))
@@ -56,7 +57,7 @@ pub fn config(item: &Item<'_>, reading: &Reading<'_>) -> Result<Config, Problem>
         shell: fields.take("shell").map(|item| words(&item)).transpose()?,
         on_build: list(fields.take("on-build"))?,
         author: text(fields.take("author"))?,
-        created: text(fields.take("created"))?,
+        created: time(fields.take("created"))?,
         platform: fields
             .take("platform")
             .map(|item| platform(&item))
@@ -75,10 +76,10 @@ pub fn config(item: &Item<'_>, reading: &Reading<'_>) -> Result<Config, Problem>
     Ok(config)
 }
 
-fn line(item: &Item<'_>) -> Result<Line, Problem> {
+fn command(item: &Item<'_>) -> Result<Command, Problem> {
     match item.kind() {
-        Kind::List(_) => Ok(Line::Args(text_list(item)?)),
-        _ => Ok(Line::Shell(item.text()?)),
+        Kind::List(_) => Ok(Command::Args(text_list(item)?)),
+        _ => Ok(Command::Shell(item.text()?)),
     }
 }
 
@@ -127,56 +128,71 @@ fn signal(item: &Item<'_>) -> Result<String, Problem> {
 
 fn healthcheck(item: &Item<'_>) -> Result<HealthConfig, Problem> {
     const FIRST: [(&str, ()); 3] = [("CMD", ()), ("CMD-SHELL", ()), ("NONE", ())];
-    if let Kind::String(_) = item.kind() {
+    let Kind::Map(_) = item.kind() else {
         item.word("healthcheck", &[("none", ())])?;
         return Ok(HealthConfig {
             test: vec!["NONE".to_owned()],
             ..HealthConfig::default()
         });
-    }
-    let mut fields = item.fields(HEALTHCHECK.what)?;
-    let test = match fields.take("test") {
-        Some(item) => match item.kind() {
-            Kind::List(_) => {
-                let list = item.list()?;
-                match list.first() {
-                    Some(first) => first.word("first word of a test", &FIRST)?,
-                    None => return Err(item.problem("the test is empty")),
-                }
-                text_list(&item)?
-            }
-            _ => vec!["CMD-SHELL".to_owned(), item.text()?],
-        },
-        None => Vec::new(),
     };
-    let mut time = |name| match fields.take(name) {
-        Some(item) => {
-            let text = item.text()?;
-            duration::parse(&text)
-                .filter(|time| *time >= 0)
-                .ok_or_else(|| {
-                    item.problem(format!("`{text}` is no time"))
-                        .help("times are written as 30s, 1m30s or 250ms")
-                })
+    let mut fields = item.fields(HEALTHCHECK.what)?;
+    let test = fields.required("test")?;
+    let test = match test.kind() {
+        Kind::List(_) => {
+            match test.list()?.first() {
+                Some(first) => first.word("first word of a test", &FIRST)?,
+                None => return Err(test.problem("the test is empty")),
+            }
+            text_list(&test)?
         }
-        None => Ok(0),
+        _ => vec!["CMD-SHELL".to_owned(), test.text()?],
     };
     let health = HealthConfig {
         test,
-        interval: time("interval")?,
-        timeout: time("timeout")?,
-        start_period: time("start-period")?,
-        start_interval: time("start-interval")?,
+        interval: interval(fields.take("interval"))?,
+        timeout: interval(fields.take("timeout"))?,
+        start_period: interval(fields.take("start-period"))?,
+        start_interval: interval(fields.take("start-interval"))?,
         retries: number::<u32>(fields.take("retries"))?.unwrap_or(0).into(),
     };
     finish(fields, &HEALTHCHECK)?;
     Ok(health)
 }
 
+/// A time between two others in nanoseconds. docker takes none below a millisecond.
+fn interval(item: Option<Item<'_>>) -> Result<i64, Problem> {
+    let Some(item) = item else {
+        return Ok(0);
+    };
+    let text = item.text()?;
+    let wrong = match duration::parse(&text) {
+        Some(time) if time == 0 || time >= 1_000_000 => return Ok(time),
+        Some(_) => "is less than 1ms",
+        None => "is no time",
+    };
+    Err(item
+        .problem(format!("`{text}` {wrong}"))
+        .help("times are written as 30s, 1m30s or 250ms"))
+}
+
+/// A time as configs have it.
+fn time(item: Option<Item<'_>>) -> Result<Option<String>, Problem> {
+    let Some(item) = item else {
+        return Ok(None);
+    };
+    let text = item.text()?;
+    match parse_rfc3339(&text) {
+        Some(_) => Ok(Some(text)),
+        None => Err(item
+            .problem(format!("`{text}` is no time"))
+            .help("times are written as 2024-02-29T12:00:00Z")),
+    }
+}
+
 fn history(item: &Item<'_>) -> Result<History, Problem> {
     let mut fields = item.fields(HISTORY.what)?;
     let history = History {
-        created: text(fields.take("created"))?,
+        created: time(fields.take("created"))?,
         created_by: text(fields.take("by"))?.unwrap_or_default(),
         author: text(fields.take("author"))?.unwrap_or_default(),
         comment: text(fields.take("comment"))?.unwrap_or_default(),

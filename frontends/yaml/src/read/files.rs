@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use stromatekt_dockerfile::{chmod, paths};
 use stromatekt_graph::file::{Copy, CopySource, FileAction, Unpack};
-use stromatekt_pipeline::{Fields, Item, Kind, Problem};
+use stromatekt_pipeline::{Fields, Item, Kind, Place, Problem};
 
 use super::{Reading, boolean, compression, finish, text, texts};
 use crate::language::{COPY, DESCRIBE, DIRECTORY, FILE, MADE};
@@ -12,21 +12,26 @@ use crate::scope::CONTEXT_UNIT;
 use crate::spec::{Action, CopySpec, Description, Use};
 
 /// What a map of fields does to files, in the order in which it is done.
-pub fn actions(fields: &mut Fields<'_>, reading: &Reading<'_>) -> Result<Vec<Action>, Problem> {
+pub fn actions(
+    fields: &mut Fields<'_>,
+    reading: &Reading<'_>,
+) -> Result<Vec<(Action, Place)>, Problem> {
     let mut actions = Vec::new();
     if let Some(item) = fields.take("directories") {
         for item in item.one_or_list() {
-            actions.push(Action::Plain(directory(&item)?));
+            actions.push((Action::Plain(directory(&item)?), item.place()));
         }
     }
     if let Some(item) = fields.take("copy") {
         for item in item.one_or_list() {
-            actions.push(Action::Copy(Box::new(copy(&item, reading)?)));
+            let copy = Action::Copy(Box::new(copy(&item, reading)?));
+            actions.push((copy, item.place()));
         }
     }
     if let Some(item) = fields.take("files") {
-        for copy in files(&item)? {
-            actions.push(Action::Plain(FileAction::Copy(Box::new(copy))));
+        for (copy, place) in files(&item)? {
+            let copy = Action::Plain(FileAction::Copy(Box::new(copy)));
+            actions.push((copy, place));
         }
     }
     Ok(actions)
@@ -49,7 +54,7 @@ pub fn descriptions(
 
 fn description(item: &Item<'_>, reading: &Reading<'_>) -> Result<Description, Problem> {
     let mut fields = item.fields(DESCRIBE.what)?;
-    let to = fields.required("to")?.non_empty()?.to_owned();
+    let to = fields.required("to")?.non_empty_text()?;
     let layers = reading.named_layers(&fields.required("layers")?)?;
     let compression = compression(fields.take("compression"))?;
     finish(fields, &DESCRIBE)?;
@@ -57,20 +62,21 @@ fn description(item: &Item<'_>, reading: &Reading<'_>) -> Result<Description, Pr
         to,
         layers,
         compression,
+        place: item.place(),
     })
 }
 
 fn directory(item: &Item<'_>) -> Result<FileAction, Problem> {
-    if let Kind::String(_) = item.kind() {
+    let Kind::Map(_) = item.kind() else {
         return Ok(FileAction::MakeDirectory {
-            path: item.non_empty()?.to_owned(),
+            path: item.non_empty_text()?,
             owner: String::new(),
             time: None,
         });
-    }
+    };
     let mut fields = item.fields(DIRECTORY.what)?;
     let action = FileAction::MakeDirectory {
-        path: fields.required("path")?.non_empty()?.to_owned(),
+        path: fields.required("path")?.non_empty_text()?,
         owner: text(fields.take("owner"))?.unwrap_or_default(),
         time: fields.take("time").map(|item| item.i64()).transpose()?,
     };
@@ -97,7 +103,7 @@ fn copy(item: &Item<'_>, reading: &Reading<'_>) -> Result<CopySpec, Problem> {
         None => Vec::new(),
     };
     let to = fields.required("to")?;
-    let destination = to.non_empty()?.to_owned();
+    let destination = to.non_empty_text()?;
     if files.len() > 1 && !destination.ends_with('/') {
         return Err(to
             .problem("several files are copied, so this must be a directory")
@@ -126,7 +132,6 @@ fn copy(item: &Item<'_>, reading: &Reading<'_>) -> Result<CopySpec, Problem> {
         name,
         is_unpacked,
         rest,
-        place: item.place(),
     })
 }
 
@@ -154,9 +159,11 @@ fn mode(item: Option<Item<'_>>) -> Result<Option<String>, Problem> {
     }
 }
 
-fn files(item: &Item<'_>) -> Result<Vec<Copy>, Problem> {
+fn files(item: &Item<'_>) -> Result<Vec<(Copy, Place)>, Problem> {
     if let Kind::List(_) = item.kind() {
-        return item.list()?.iter().map(file).collect();
+        let items = item.list()?;
+        let copies = items.iter().map(|item| Ok((file(item)?, item.place())));
+        return copies.collect();
     }
     let entries = item.entries()?;
     let copies = entries.iter().map(|entry| {
@@ -173,7 +180,7 @@ fn files(item: &Item<'_>) -> Result<Vec<Copy>, Problem> {
         };
         path.clone_into(&mut copy.destination);
         copy.from = named(copy.from, paths::base(path));
-        Ok(copy)
+        Ok((copy, entry.name_place.clone()))
     });
     copies.collect()
 }
@@ -189,7 +196,7 @@ fn made(item: &Item<'_>) -> Result<Copy, Problem> {
 fn file(item: &Item<'_>) -> Result<Copy, Problem> {
     let mut fields = item.fields(FILE.what)?;
     let to = fields.required("to")?;
-    let destination = to.non_empty()?.to_owned();
+    let destination = to.non_empty_text()?;
     let mut copy = written(content(&mut fields)?);
     options(&mut fields, &mut copy)?;
     copy.exclude = fields

@@ -54,7 +54,10 @@ pub fn image(
                 Some(item) => config::config(item, reading)?,
                 None => Default::default(),
             }),
-            expect: expect.as_ref().map(digest).transpose()?,
+            expect: match expect {
+                Some(item) => Some((digest(&item)?, item.place())),
+                None => None,
+            },
         },
         (None, None) => return Err(lacks_layers),
     };
@@ -70,17 +73,22 @@ pub fn image(
     })
 }
 
-fn tags(item: &Item<'_>) -> Result<Vec<ImageReference>, Problem> {
-    let items = item.one_or_list();
-    let tags = items.iter().map(|item| {
-        let reference: Result<ImageReference, _> = item.non_empty()?.parse();
-        match reference {
-            Ok(reference) if reference.digest().is_none() => Ok(reference),
-            Ok(_) => Err(item.problem("a name that is given has no digest")),
-            Err(error) => Err(item.problem(error.to_string())),
+fn tags(item: &Item<'_>) -> Result<Vec<(ImageReference, Place)>, Problem> {
+    let mut tags: Vec<(ImageReference, Place)> = Vec::new();
+    for item in item.one_or_list() {
+        let tag: Result<ImageReference, _> = item.non_empty_text()?.parse();
+        let tag = tag.map_err(|error| item.problem(error.to_string()))?;
+        if tag.digest().is_some() {
+            return Err(item.problem("a name that is given has no digest"));
         }
-    });
-    tags.collect()
+        if let Some((_, first)) = tags.iter().find(|(known, _)| *known == tag) {
+            return Err(item
+                .problem(format!("the name {} is there twice", tag.familiar()))
+                .also("it is here first", first.clone()));
+        }
+        tags.push((tag, item.place()));
+    }
+    Ok(tags)
 }
 
 /// What an image is built for.
@@ -141,12 +149,12 @@ fn absolute(path: &str, item: &Item<'_>) -> Result<String, Problem> {
 type Blob = (String, Option<String>, Option<stromatekt_oci::Digest>);
 
 fn blob(item: &Item<'_>) -> Result<Blob, Problem> {
-    if let Kind::String(path) = item.kind() {
-        return Ok((absolute(path, item)?, None, None));
-    }
+    let Kind::Map(_) = item.kind() else {
+        return Ok((absolute(&item.text()?, item)?, None, None));
+    };
     let mut fields = item.fields(BLOB.what)?;
     let path = fields.required("path")?;
-    let path = absolute(path.non_empty()?, &path)?;
+    let path = absolute(&path.text()?, &path)?;
     let media_type = text(fields.take("media-type"))?;
     let digest = fields
         .take("digest")

@@ -60,10 +60,7 @@ pub fn mount(item: &Item<'_>, reading: &Reading<'_>) -> Result<MountSpec, Proble
         None => Type::Bind,
     };
     let target = fields.take("target");
-    if let Some(target) = &target {
-        target.non_empty()?;
-    }
-    let target = text(target)?;
+    let target = target.map(|item| item.non_empty_text()).transpose()?;
     let read_only =
         boolean(fields.take("read-only"))?.unwrap_or(!matches!(kind, Type::Cache | Type::Tmpfs));
     check(&mut fields, kind)?;

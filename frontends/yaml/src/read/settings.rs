@@ -4,11 +4,41 @@ use std::net::IpAddr;
 
 use stromatekt_graph::limits::Ulimit;
 use stromatekt_graph::run::{Executor, Network, Security};
-use stromatekt_pipeline::{Fields, Item, Kind, Problem};
+use stromatekt_pipeline::{Fields, Item, Kind, Place, Problem};
 
 use super::{Reading, boolean, finish, mount, text, text_list, texts, words};
 use crate::language::COMMAND;
 use crate::spec::{Command, Settings, Variable};
+
+/// The circumstances of what is run; what is done to files has none of them.
+const OF_COMMANDS: [&str; 11] = [
+    "env",
+    "user",
+    "shell",
+    "mounts",
+    "network",
+    "security",
+    "executor",
+    "hostname",
+    "hosts",
+    "ulimits",
+    "cgroup-parent",
+];
+
+/// The first circumstance of what is run that is given.
+pub fn of_commands<'a>(fields: &mut Fields<'a>) -> Option<Item<'a>> {
+    OF_COMMANDS.into_iter().find_map(|name| fields.take(name))
+}
+
+/// Such a circumstance where nothing is run.
+pub fn without_command(circumstance: &Item<'_>) -> Problem {
+    circumstance
+        .problem(format!(
+            "`{}` is for what is run, and nothing is run here",
+            circumstance.place().path
+        ))
+        .help("what an image runs with is said by its `config`")
+}
 
 /// Reads the circumstances.
 pub fn settings(fields: &mut Fields<'_>, reading: &Reading<'_>) -> Result<Settings, Problem> {
@@ -66,18 +96,13 @@ pub fn settings(fields: &mut Fields<'_>, reading: &Reading<'_>) -> Result<Settin
 }
 
 fn non_empty(item: Option<Item<'_>>) -> Result<Option<String>, Problem> {
-    if let Some(item) = &item
-        && item.text()?.is_empty()
-    {
-        return Err(item.problem(format!("`{}` is empty", item.place().path)));
-    }
-    text(item)
+    item.map(|item| item.non_empty_text()).transpose()
 }
 
 /// What is done to variables: a map changes some, a list is all there is.
 pub fn variables(item: &Item<'_>) -> Result<Vec<Variable>, Problem> {
-    let named = |item: &Item<'_>, name: &str| match name.is_empty() || name.contains(['=', '\0']) {
-        true => Err(item.problem(format!("`{name}` cannot be the name of a variable"))),
+    let named = |place: Place, name: &str| match name.is_empty() || name.contains(['=', '\0']) {
+        true => Err(place.problem(format!("`{name}` cannot be the name of a variable"))),
         false => Ok(name.to_owned()),
     };
     if let Kind::List(_) = item.kind() {
@@ -85,7 +110,9 @@ pub fn variables(item: &Item<'_>) -> Result<Vec<Variable>, Problem> {
         let set = items.iter().map(|item| {
             let text = item.text()?;
             match text.split_once('=') {
-                Some((name, value)) => Ok(Variable::Set(named(item, name)?, value.to_owned())),
+                Some((name, value)) => {
+                    Ok(Variable::Set(named(item.place(), name)?, value.to_owned()))
+                }
                 None => Err(item
                     .problem(format!("`{text}` has no `=`"))
                     .help("write NAME=value")),
@@ -95,7 +122,7 @@ pub fn variables(item: &Item<'_>) -> Result<Vec<Variable>, Problem> {
     }
     let entries = item.entries()?;
     let changes = entries.iter().map(|entry| {
-        let name = named(&entry.item, entry.name)?;
+        let name = named(entry.name_place.clone(), entry.name)?;
         Ok(match entry.item.kind() {
             Kind::Null => Variable::Remove(name),
             _ => Variable::Set(name, entry.item.text()?),
@@ -186,7 +213,7 @@ fn ulimits(item: &Item<'_>) -> Result<Vec<Ulimit>, Problem> {
 }
 
 /// What is run.
-pub fn commands(fields: &mut Fields<'_>) -> Result<Vec<Command>, Problem> {
+pub fn commands(fields: &mut Fields<'_>) -> Result<Vec<(Command, Place)>, Problem> {
     let Some(item) = fields.take("run") else {
         return Ok(Vec::new());
     };
@@ -194,7 +221,8 @@ pub fn commands(fields: &mut Fields<'_>) -> Result<Vec<Command>, Problem> {
     if items.is_empty() {
         return Err(item.problem("there is nothing to run"));
     }
-    items.iter().map(command).collect()
+    let commands = items.iter().map(|item| Ok((command(item)?, item.place())));
+    commands.collect()
 }
 
 fn command(item: &Item<'_>) -> Result<Command, Problem> {

@@ -12,15 +12,15 @@ const HOST: &str = "host";
 /// A base.
 pub fn base(item: &Item<'_>, reading: &Reading<'_>) -> Result<Spec, Problem> {
     let target = reading.target.clone();
-    if let Kind::String(_) = item.kind() {
+    let Kind::Map(_) = item.kind() else {
         return Ok(Spec::Base(named(item)?, target));
-    }
+    };
     let mut fields = item.fields(BASE.what)?;
     let image = fields.take("image");
     let layout = fields.take("layout");
     let tag = fields.take("tag");
     let platform = match fields.take("platform") {
-        Some(item) if item.string()? == HOST => reading.host.clone(),
+        Some(item) if item.text()? == HOST => reading.host.clone(),
         Some(item) => platform(&item)?,
         None => target,
     };
@@ -34,7 +34,7 @@ pub fn base(item: &Item<'_>, reading: &Reading<'_>) -> Result<Spec, Problem> {
             named(&image)?
         }
         (None, Some(layout)) => ImageLocation::Layout {
-            path: reading.directory.join(layout.non_empty()?),
+            path: reading.directory.join(layout.non_empty_text()?),
             selector: text(tag)?,
         },
         (Some(_), Some(layout)) => {
@@ -50,7 +50,7 @@ pub fn base(item: &Item<'_>, reading: &Reading<'_>) -> Result<Spec, Problem> {
 }
 
 fn named(item: &Item<'_>) -> Result<ImageLocation, Problem> {
-    let reference = item.non_empty()?.parse();
+    let reference = item.non_empty_text()?.parse();
     let reference = reference.map_err(|error: stromatekt_oci::Error| {
         item.problem(error.to_string())
             .help("images are named like debian:12 or registry.example.com/team/app:1")
@@ -60,9 +60,9 @@ fn named(item: &Item<'_>) -> Result<ImageLocation, Problem> {
 
 /// A source with this name.
 pub fn source(name: &str, item: &Item<'_>, reading: &Reading<'_>) -> Result<Spec, Problem> {
-    if let Kind::String(_) = item.kind() {
+    let Kind::Map(_) = item.kind() else {
         return directory(name, item, reading);
-    }
+    };
     let mut fields = item.fields(SOURCE.what)?;
     let places = [
         fields.take("directory"),
@@ -94,7 +94,7 @@ pub fn source(name: &str, item: &Item<'_>, reading: &Reading<'_>) -> Result<Spec
         [None, Some(item), None] => {
             let [reference, subdirectory, keep, submodules, time, by_commit] = of_git;
             Ok(Spec::Git(Git {
-                remote: item.non_empty()?.to_owned(),
+                remote: item.non_empty_text()?,
                 reference: text(reference)?,
                 subdirectory: text(subdirectory)?,
                 keep_git_dir: boolean(keep)?.unwrap_or(false),
@@ -106,14 +106,14 @@ pub fn source(name: &str, item: &Item<'_>, reading: &Reading<'_>) -> Result<Spec
         }
         [None, None, Some(item)] => {
             misplaced(&of_git, "a git repository")?;
-            let url = item.non_empty()?;
+            let url = item.non_empty_text()?;
             if !url.starts_with("http://") && !url.starts_with("https://") {
                 return Err(item
                     .problem(format!("`{url}` is no URL of a web server"))
                     .help("it starts with https:// or http://"));
             }
             Ok(Spec::Http(Http {
-                url: url.to_owned(),
+                url,
                 checksum: checksum.as_ref().map(digest).transpose()?,
             }))
         }
@@ -122,7 +122,7 @@ pub fn source(name: &str, item: &Item<'_>, reading: &Reading<'_>) -> Result<Spec
 }
 
 fn directory(name: &str, item: &Item<'_>, reading: &Reading<'_>) -> Result<Spec, Problem> {
-    let path = reading.directory.join(item.non_empty()?);
+    let path = reading.directory.join(item.non_empty_text()?);
     let name = match reading.library {
         "" => name.to_owned(),
         library => format!("{library}.{name}"),

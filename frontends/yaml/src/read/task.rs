@@ -5,7 +5,7 @@ use stromatekt_pipeline::{Fields, Item, Kind, Problem};
 use super::{Reading, digest, files, finish, settings, text, text_map};
 use crate::language::{EXPECT, ONE, PER_STEP, STEP, TASK};
 use crate::scope::SCRATCH_UNIT;
-use crate::spec::{Expect, Spec, Stacking, Stage, Step, Task, Use, Work};
+use crate::spec::{Expect, Settings, Spec, Stacking, Stage, Step, Task, Use, Work};
 
 /// Which fields of a task say what a step does: `steps` says it instead.
 const ACTIONS: [&str; 5] = ["directories", "copy", "files", "describe", "run"];
@@ -26,11 +26,13 @@ pub fn task(item: &Item<'_>, reading: &Reading<'_>) -> Result<Spec, Problem> {
     let expect = expect(fields.take("expect"))?;
     let outer = settings::settings(&mut fields, reading)?;
     let own = step(&mut fields, item, reading)?;
-    let given = ACTIONS.map(|name| fields.take(name));
+    let action = ACTIONS.into_iter().find_map(|name| fields.take(name));
+    let names = STEP.fields.iter().map(|field| field.name);
+    let mut circumstances = names.filter(|name| !ACTIONS.contains(name));
+    let circumstance = circumstances.find_map(|name| fields.take(name));
+    let of_commands = settings::of_commands(&mut fields);
     let lacks_on = fields.problem("a task has no `on`, which it needs");
-    let circumstance = STEP.fields.iter().find_map(|field| fields.take(field.name));
     finish(fields, &TASK)?;
-    let action = given.into_iter().flatten().next();
     let is_per_step = match &layers {
         Some(item) => item.word("way to make layers", &[(ONE, false), (PER_STEP, true)])?,
         None => false,
@@ -59,19 +61,7 @@ pub fn task(item: &Item<'_>, reading: &Reading<'_>) -> Result<Spec, Problem> {
             let steps = match (steps, action) {
                 (Some(steps), None) => {
                     let steps = steps.list()?;
-                    let read = steps.iter().map(|item| {
-                        let mut fields = item.fields(STEP.what)?;
-                        let own = settings::settings(&mut fields, reading)?;
-                        let mut step = step(&mut fields, item, reading)?;
-                        step.settings = own.inside(&outer);
-                        finish(fields, &STEP)?;
-                        match step.is_empty() {
-                            true => Err(item
-                                .problem("this step does nothing")
-                                .help("`run`, `copy`, `files` and `directories` do something")),
-                            false => Ok(step),
-                        }
-                    });
+                    let read = steps.iter().map(|item| listed(item, &outer, reading));
                     read.collect::<Result<Vec<_>, _>>()?
                 }
                 (Some(_), Some(action)) => {
@@ -96,6 +86,17 @@ pub fn task(item: &Item<'_>, reading: &Reading<'_>) -> Result<Spec, Problem> {
                     .help("leave `layers: per-step` out"));
             }
             let steps: Vec<Step> = steps.into_iter().filter(|step| !step.is_empty()).collect();
+            if let Some(circumstance) = circumstance.filter(|_| steps.is_empty()) {
+                return Err(circumstance.problem(format!(
+                    "`{}` has no meaning in a task that does nothing",
+                    circumstance.place().path
+                )));
+            }
+            if let Some(circumstance) = of_commands
+                && steps.iter().all(|step| step.commands.is_empty())
+            {
+                return Err(settings::without_command(&circumstance));
+            }
             Work::Steps { steps, is_per_step }
         }
     };
@@ -115,6 +116,25 @@ pub fn task(item: &Item<'_>, reading: &Reading<'_>) -> Result<Spec, Problem> {
         }
     };
     Ok(Spec::Task(Box::new(Task { on, work, expect })))
+}
+
+/// A step of a list, in the circumstances of its task.
+fn listed(item: &Item<'_>, outer: &Settings, reading: &Reading<'_>) -> Result<Step, Problem> {
+    let mut fields = item.fields(STEP.what)?;
+    let own = settings::settings(&mut fields, reading)?;
+    let mut step = step(&mut fields, item, reading)?;
+    let of_commands = settings::of_commands(&mut fields);
+    finish(fields, &STEP)?;
+    if step.is_empty() {
+        return Err(item
+            .problem("this step does nothing")
+            .help("`run`, `copy`, `files` and `directories` do something"));
+    }
+    if let Some(circumstance) = of_commands.filter(|_| step.commands.is_empty()) {
+        return Err(settings::without_command(&circumstance));
+    }
+    step.settings = own.inside(outer);
+    Ok(step)
 }
 
 /// What is done, without its circumstances.
@@ -140,7 +160,7 @@ fn stage(
     context: Option<Item<'_>>,
     reading: &Reading<'_>,
 ) -> Result<Stage, Problem> {
-    let text = item.non_empty()?;
+    let text = item.non_empty_text()?;
     let (file, target) = match text.split_once('#') {
         Some((_, "")) => {
             return Err(item
@@ -148,7 +168,7 @@ fn stage(
                 .help("name one, or leave `#` out for the last one"));
         }
         Some((file, target)) => (file, Some(target.to_owned())),
-        None => (text, None),
+        None => (text.as_str(), None),
     };
     Ok(Stage {
         module: reading.module,
@@ -168,12 +188,12 @@ fn expect(item: Option<Item<'_>>) -> Result<Expect, Problem> {
         return Ok(Expect::default());
     };
     let with_place = |item: &Item<'_>| Ok((digest(item)?, item.place()));
-    if let Kind::String(_) = item.kind() {
+    let Kind::Map(_) = item.kind() else {
         return Ok(Expect {
             tree: Some(with_place(&item)?),
             ..Expect::default()
         });
-    }
+    };
     let mut fields = item.fields(EXPECT.what)?;
     let mut expect = Expect {
         tree: fields

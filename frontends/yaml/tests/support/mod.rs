@@ -6,13 +6,35 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use serde_json::{Map, Value};
 use stromatekt_graph::op::{Export, Op};
 use stromatekt_graph::{Graph, NodeId};
 use stromatekt_oci::Digest;
 use stromatekt_oci::config::{History, ImageConfig};
 use stromatekt_oci::platform::Platform;
-use stromatekt_pipeline::{ImageConfigs, ImageRequest, Lowered, Lowering, Options, Problem};
+use stromatekt_pipeline::{ImageConfigs, ImageRequest, Kind, Lowered, Lowering, Options, Problem};
 use stromatekt_yaml::{Pipeline, load, lower};
+
+/// A document as JSON, as editors see it.
+pub fn json(value: &stromatekt_pipeline::Value) -> Value {
+    match &value.kind {
+        Kind::Null => Value::Null,
+        Kind::Bool(value) => Value::Bool(*value),
+        Kind::Number(text) => match (text.parse::<i64>(), text.parse::<f64>()) {
+            (Ok(number), _) => number.into(),
+            (_, Ok(number)) => number.into(),
+            _ => text.as_str().into(),
+        },
+        Kind::String(text) => text.as_str().into(),
+        Kind::List(values) => values.iter().map(json).collect(),
+        Kind::Map(entries) => {
+            let members = entries
+                .iter()
+                .map(|entry| (entry.key.clone(), json(&entry.value)));
+            Value::Object(members.collect::<Map<_, _>>())
+        }
+    }
+}
 
 pub fn options() -> Options {
     Options {
