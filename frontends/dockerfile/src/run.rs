@@ -126,6 +126,7 @@ pub fn run(
             proxy_env: build_args::proxy_environment(&options.build_args),
             cwd: paths::clean(state.working_dir()),
             user: state.image.config.user.clone(),
+            groups: Vec::new(),
             mounts,
             network,
             security: request.security,

@@ -33,6 +33,7 @@ pub fn run(
         proxy_env: Vec::new(),
         cwd: run.cwd.clone(),
         user: run.user.clone(),
+        groups: Vec::new(),
         mounts,
         network: run.network.unwrap_or(options.network),
         security: run.security,

@@ -85,7 +85,7 @@ impl Bundle {
     /// Makes the bundle of a step, which the runtime finds in `directory`, and prepares the step's tree.
     pub fn make(step: &Step, host: &Host, namespace: Namespace, directory: &Path) -> Result<Self> {
         let root = Root::open(&step.rootfs).map_err(Error::file("open", &step.rootfs))?;
-        let user = User::find(&root, &step.run.user)?;
+        let user = User::of(&step.run, &root)?;
         let files = DetachedMount::tmpfs().map_err(Error::privileges("mount a file system"))?;
         let files = Root::from(OwnedFd::from(files));
         let mut mounts = Mounts {

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use stromatekt_graph::run::Run;
 use stromatekt_kernel::Root;
 use stromatekt_kernel::beneath::OFlag;
 
@@ -39,8 +40,19 @@ struct Group<'a> {
 }
 
 impl User {
+    /// Whose the process of a step is, with the groups that the step gives it besides.
+    pub fn of(run: &Run, root: &Root) -> Result<Self> {
+        let mut user = Self::find(root, &run.user)?;
+        for group in &run.groups {
+            if !user.groups.contains(group) {
+                user.groups.push(*group);
+            }
+        }
+        Ok(user)
+    }
+
     /// Looks up `USER` as written: empty for root, else `name|uid[:group|gid]`.
-    pub fn find(root: &Root, written: &str) -> Result<Self> {
+    fn find(root: &Root, written: &str) -> Result<Self> {
         if let Some(user) = both_numbers(written) {
             return Ok(user);
         }

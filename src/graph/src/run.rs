@@ -31,6 +31,9 @@ pub struct Run {
     pub cwd: String,
     /// `USER` as written: empty for root, else `name|uid[:group|gid]`, looked up in the tree.
     pub user: String,
+    /// Groups of the process besides those that the tree says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<u32>,
     /// What is mounted over the tree, in order.
     pub mounts: Vec<Mount>,
     /// Which network the process has.

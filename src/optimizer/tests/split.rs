@@ -28,6 +28,7 @@ fn run(args: &[&str]) -> Run {
         proxy_env: Vec::new(),
         cwd: "/".into(),
         user: String::new(),
+        groups: Vec::new(),
         mounts: Vec::new(),
         network: Network::Default,
         security: Security::Sandbox,

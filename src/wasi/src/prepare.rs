@@ -57,7 +57,7 @@ impl Step {
     /// Makes what the module's thread needs.
     pub fn prepare(&self) -> Result<Prepared> {
         let root = Root::open(&self.rootfs).map_err(Error::file("open", &self.rootfs))?;
-        let user = User::find(&root, &self.run.user)?;
+        let user = User::of(&self.run, &root)?;
         let mut prepared = Prepared {
             confinement: Confinement::to(&self.rootfs)?,
             stubs: Stubs::new(root),

@@ -184,6 +184,7 @@ pub fn shell(root: NodeId, command: &str) -> Op {
         proxy_env: Vec::new(),
         cwd: "/".into(),
         user: String::new(),
+        groups: Vec::new(),
         mounts: Vec::new(),
         network: Network::None,
         security: Security::Sandbox,

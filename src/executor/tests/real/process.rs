@@ -71,6 +71,10 @@ async fn users_have_their_groups() {
         let ended = lab.run(exec(&["id"]).user(user)).await;
         assert_eq!(ended.stdout, expected, "{user}");
     }
+    let mut step = exec(&["id", "-G"]).user("worker");
+    step.run.groups = vec![56, 44];
+    let ended = lab.run(step).await;
+    assert_eq!(ended.stdout, "1000 44 56", "those of the step besides");
     let error = lab.try_run(exec(&["id"]).user("nobody")).await;
     assert_eq!(
         error.expect_err("nobody is there").to_string(),

@@ -61,6 +61,7 @@ impl Builder {
             proxy_env: Vec::new(),
             cwd: "/".into(),
             user: String::new(),
+            groups: Vec::new(),
             mounts: Vec::new(),
             network: Network::Default,
             security: Security::Sandbox,

@@ -162,6 +162,7 @@ pub fn exec(args: &[&str]) -> Step {
             proxy_env: Vec::new(),
             cwd: "/".to_owned(),
             user: String::new(),
+            groups: Vec::new(),
             mounts: Vec::new(),
             network: Network::Default,
             security: Security::Sandbox,
