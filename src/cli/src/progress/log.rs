@@ -5,6 +5,9 @@ use std::collections::VecDeque;
 /// How many of the last lines are kept, for the report of a failure and for the live display.
 const KEPT: usize = 200;
 
+/// How long a line may get: what writes on and on without a line break is cut into lines, so that memory is bounded.
+const LONGEST: usize = 64 << 10;
+
 /// The output of a step.
 #[derive(Debug, Default)]
 pub struct Log {
@@ -27,7 +30,12 @@ impl Log {
                     self.partial.extend_from_slice(end);
                     lines.push(self.complete());
                 }
-                None => self.partial.extend_from_slice(part),
+                None => {
+                    self.partial.extend_from_slice(part);
+                    if self.partial.len() >= LONGEST {
+                        lines.push(self.complete());
+                    }
+                }
             }
         }
         lines
@@ -100,6 +108,17 @@ mod tests {
             log.last(2).collect::<Vec<_>>(),
             ["12.35 three", "123.0 rest"]
         );
+    }
+
+    #[test]
+    fn what_has_no_line_breaks_is_cut() {
+        let mut log = Log::default();
+        let piece = [b'x'; 40 << 10];
+        assert_eq!(log.add(0.0, &piece).len(), 0);
+        let lines = log.add(1.0, &piece);
+        assert_eq!(lines.len(), 1);
+        assert!(lines[0].starts_with("0.000 xx") && lines[0].len() == 6 + (80 << 10));
+        assert_eq!(log.add(2.0, b"end\n"), ["2.000 end"]);
     }
 
     #[test]

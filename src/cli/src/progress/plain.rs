@@ -1,7 +1,7 @@
 //! Progress as lines of text, in the format of buildx: `#5 [2/2] RUN make`, `#5 0.123 text`, `#5 DONE 1.2s`.
 //!
 //! One vertex has the floor, and what it says is printed at once. The others wait until it has ended, or has had the floor
-//! for a while; one that ends is printed whatever happens.
+//! for a while; one that ends, or that has much to say, is printed whatever happens.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -15,6 +15,8 @@ use crate::numbers::seconds_between;
 
 /// How long one vertex may keep others waiting.
 const TURN: Duration = Duration::from_secs(5);
+/// How many bytes a vertex may have to say before it takes the floor.
+const MOST_PENDING: usize = 1 << 20;
 /// A part that goes on is printed again after so much of it, or so long.
 const STATUS_SHARE: f64 = 0.05;
 const STATUS_PAUSE: f64 = 5.0;
@@ -38,6 +40,8 @@ struct Page {
     /// Its number, given when it is first printed.
     number: Option<usize>,
     pending: Vec<String>,
+    /// How many bytes of output are pending.
+    bytes: usize,
     statuses: BTreeMap<String, (u64, SystemTime)>,
 }
 
@@ -100,6 +104,7 @@ impl<W: Write + Send> Plain<W> {
             self.floor_since = None;
         }
         if let Some(page) = self.vertices.get_mut(&id) {
+            page.bytes = 0;
             for line in page.pending.drain(..) {
                 text.push_str(&format!("#{number} {line}\n"));
             }
@@ -174,8 +179,13 @@ impl<W: Write + Send> Display for Plain<W> {
         match change {
             Change::Started(id) => self.offer(trace, *id),
             Change::Lines(id, lines) if !lines.is_empty() => {
-                self.page(*id).pending.extend_from_slice(lines);
-                self.offer(trace, *id)
+                let page = self.page(*id);
+                page.pending.extend_from_slice(lines);
+                page.bytes += lines.iter().map(String::len).sum::<usize>();
+                match page.bytes > MOST_PENDING {
+                    true => self.print(trace, *id),
+                    false => self.offer(trace, *id),
+                }
             }
             Change::Status(id, place) => {
                 let Some(status) = trace

@@ -246,3 +246,40 @@ fn warnings_about_the_text_belong_to_who_read_it_and_keep_nobody_waiting() {
      - RuleC: three (line 7)
     ");
 }
+
+#[test]
+fn one_that_has_much_to_say_takes_the_floor() {
+    let line = format!("{}\n", "x".repeat(1000));
+    let (mut plain, mut trace) = (Plain::new(Vec::new()), Trace::default());
+    for event in [
+        vertex(0, "[a 1/1] RUN sleep"),
+        started(0, 0.0),
+        vertex(1, "[b 1/1] RUN yes"),
+        started(1, 0.1),
+        log(1, 0.2, &line.repeat(1000)),
+        log(1, 0.3, &line.repeat(1000)),
+    ] {
+        let change = trace.apply(&event);
+        plain.show(&trace, &event, &change).unwrap();
+    }
+    let shown = String::from_utf8(plain.out).unwrap();
+    assert_eq!(
+        shown.lines().filter(|line| line.ends_with('x')).count(),
+        2000
+    );
+    assert!(
+        shown.contains("#1 ...\n\n#2 [b 1/1] RUN yes\n"),
+        "{:.200}",
+        shown
+    );
+}
+
+#[test]
+fn names_of_others_do_not_move_the_cursor() {
+    let shown = shown(&[
+        vertex(0, "RUN echo\t'\u{1b}[2J'\r\n"),
+        started(0, 0.0),
+        ended(0, 0.1, Outcome::Done),
+    ]);
+    assert_eq!(shown, "#1 RUN echo '\u{fffd}[2J'  \n#1 DONE 0.1s\n");
+}
