@@ -177,4 +177,20 @@ fn a_file_that_cannot_be_written_stops_the_build_before_it_begins() {
     refused(&["--trace", both, "--timeline", both]).says(&["name the same file"]);
     refused(&["--trace", both, "--check"]).says(&["nothing is built"]);
     assert!(!Path::new(both).exists());
+    // What is refused for another reason leaves none behind either.
+    lab.build_of("/nowhere")
+        .args(["--trace", both])
+        .fails()
+        .says(&["/nowhere"]);
+    assert!(!Path::new(both).exists());
+    let roundabout = pictures.file("../").join(
+        pictures
+            .directory
+            .path()
+            .file_name()
+            .expect("a directory with a name"),
+    );
+    let roundabout = roundabout.join("both");
+    let roundabout = roundabout.to_str().expect("a path of the test's own");
+    refused(&["--trace", both, "--timeline", roundabout]).says(&["name the same file"]);
 }

@@ -12,7 +12,7 @@ use crate::image_requests;
 use crate::interrupt;
 pub use crate::options::Args;
 use crate::output::print;
-use crate::pictures::Pictures;
+use crate::pictures::{self, Pictures};
 use crate::prepare::Work;
 use crate::progress::watch::Watch;
 use crate::report;
@@ -27,13 +27,14 @@ const KEEP_GIT_DIR: &str = "BUILDKIT_CONTEXT_KEEP_GIT_DIR";
 /// # Errors
 /// When the options, the Dockerfile or the build are at fault, or the person stopped it.
 pub async fn run(root: &Path, args: Args) -> Result<()> {
-    let pictures = Pictures::new(&args)?;
+    pictures::check(&args)?;
     if let Some(call) = args.call.asked() {
         return call::run(root, args, call).await;
     }
     let mut settings = Settings::new(&args)?;
     settings.warnings.iter().for_each(|text| report::note(text));
     let place = Place::find(&args.context)?;
+    let pictures = Pictures::open(&args)?;
     if let Place::Directory(directory) = &place {
         let dockerfile = match &args.file {
             Some(file) => file.into(),
@@ -124,7 +125,7 @@ async fn build(
 
 /// Where the build args ask for it, a repository as context keeps what git knows of it; and, as with BuildKit, its files have the time of
 /// the commit where the times of the image are asked for.
-fn of_repository(place: Place, settings: &Settings) -> Place {
+pub fn of_repository(place: Place, settings: &Settings) -> Place {
     let args = &settings.options.build_args;
     let keeps = args
         .get(KEEP_GIT_DIR)

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use stromatekt_engine::BuildRequest;
 use stromatekt_view::plan::{Plan, Root, dot, json, page, svg, text};
 
+use crate::commands::build::of_repository;
 use crate::context::Place;
 use crate::error::{Error, Result};
 use crate::image_requests;
@@ -101,6 +102,7 @@ fn refuse_results(args: &options::Args) -> Result<()> {
 }
 
 async fn plan(work: &Work<'_>, place: Place, settings: &mut Settings) -> Result<Plan> {
+    let place = of_repository(place, settings);
     let mut prepared = work.prepare(place, settings).await?;
     let request = BuildRequest {
         graph: prepared.graph.clone(),
