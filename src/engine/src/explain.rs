@@ -145,13 +145,15 @@ impl Build {
         let Some((input, _)) = node.op.inputs().get(place).copied() else {
             return "its inputs changed".to_owned();
         };
-        let input = self.node(input);
-        match (&node.op, &input.op) {
+        let label = self.shown(input);
+        match (&node.op, &self.node(input).op) {
             (Op::File(_), Op::Context(_)) => "the files it copies changed".to_owned(),
             (Op::Run(_), Op::Context(_)) => "the files it mounts changed".to_owned(),
-            (_, Op::Http(_)) => format!("{} changed", input.label),
+            (_, Op::Http(_)) => format!("{label} changed"),
+            // A stack may begin with a layer.
+            (_, Op::Diff(_) | Op::Layer(_)) => format!("what it takes from {label} changed"),
             _ if place == 0 => "it starts from another tree than the last time".to_owned(),
-            _ => format!("what it takes from {} changed", input.label),
+            _ => format!("what it takes from {label} changed"),
         }
     }
 

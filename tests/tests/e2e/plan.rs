@@ -1,6 +1,7 @@
 //! `stromatekt plan`: what would run, why, and that nothing does.
 
 use serde_json::Value;
+use stromatekt_tests::progress::steps;
 use stromatekt_tests::{Context, Lab, Outcome};
 
 const DOCKERFILE: &str = "FROM busybox AS made\nCOPY src /src\nRUN cat /src/a >/made\nFROM busybox AS apart\nRUN touch /apart\nFROM busybox\nCOPY --from=apart /apart /\nCOPY --from=made /made /\n";
@@ -10,20 +11,50 @@ fn plan(lab: &Lab, context: &Context, options: &[&str]) -> Outcome {
     command.arg(context.path()).run()
 }
 
+/// All steps of the plan.
+#[track_caller]
+fn planned(lab: &Lab, context: &Context, options: &[&str]) -> Vec<Value> {
+    let options: Vec<&str> = [options, &["--format", "json"]].concat();
+    let outcome = plan(lab, context, &options).ok();
+    let plan: Value = serde_json::from_slice(&outcome.stdout).expect("it is JSON");
+    plan["steps"].as_array().expect("a list").clone()
+}
+
+fn label(step: &Value) -> &str {
+    step["label"].as_str().unwrap_or_default()
+}
+
 /// The step with these words in its label.
 #[track_caller]
-fn step(lab: &Lab, context: &Context, words: &str) -> Value {
-    let outcome = plan(lab, context, &["--format", "json"]).ok();
-    let plan: Value = serde_json::from_slice(&outcome.stdout).expect("it is JSON");
-    let steps = plan["steps"].as_array().expect("a list");
-    let found = steps.iter().find(|step| {
-        step["label"]
-            .as_str()
-            .is_some_and(|label| label.contains(words))
-    });
+fn find(steps: &[Value], words: &str) -> Value {
+    let found = steps.iter().find(|step| label(step).contains(words));
     found
-        .unwrap_or_else(|| panic!("{words:?} is not in {plan:#}"))
+        .unwrap_or_else(|| panic!("{words:?} is not in {steps:#?}"))
         .clone()
+}
+
+#[track_caller]
+fn step(lab: &Lab, context: &Context, words: &str) -> Value {
+    find(&planned(lab, context, &[]), words)
+}
+
+/// Plans, builds, and expects the one to tell what the other does. Returns the plan.
+#[track_caller]
+fn agree(lab: &Lab, context: &Context, options: &[&str]) -> Vec<Value> {
+    let plan = planned(lab, context, options);
+    let built = lab.build(context).args(options).ok();
+    let ran = steps(&built.stderr);
+    for step in &plan {
+        let is_cached = match (step["kind"].as_str(), step["state"].as_str()) {
+            (Some("run" | "file" | "stack"), Some("cached")) => true,
+            (Some("run" | "file" | "stack"), Some("runs")) => false,
+            _ => continue,
+        };
+        let found = ran.iter().find(|ran| ran.name == label(step));
+        let found = found.unwrap_or_else(|| panic!("{step} is not told of:\n{built}"));
+        assert_eq!(found.cached, is_cached, "{step} is otherwise in\n{built}");
+    }
+    plan
 }
 
 #[test]
@@ -116,4 +147,120 @@ fn what_would_fail_is_told() {
             .is_some_and(|why| why.starts_with("it would fail")),
         "{copied}"
     );
+}
+
+const PIPELINE: &str = "bases: {busybox: busybox}
+tasks:
+  one: {on: busybox, run: 'echo one >/one'}
+  two: {on: busybox, run: 'echo two >/two'}
+  joined: {on: [busybox, one, two], run: 'cat /one /two >/joined'}
+  copied: {on: busybox, copy: {files: src, to: /src}, run: 'cat /src/a >/copied'}
+  taken: {on: busybox, copy: {from: copied, files: /copied, to: /taken}}
+images:
+  joined: {layers: joined}
+  taken: {layers: taken}
+  both: {layers: [busybox, one, two]}
+";
+
+#[test]
+fn of_a_pipeline_it_tells_what_would_run_and_why() {
+    let lab = Lab::with_busybox();
+    let context = Context::new(&[("pipeline.yaml", PIPELINE), ("src/a", "one")]);
+    let file = context.path().join("pipeline.yaml");
+    let options = ["-f", file.to_str().expect("a path of the test's own")];
+    let states = |plan: &[Value]| {
+        let shown = [
+            "[one",
+            "[two",
+            "stack of",
+            "[joined",
+            "COPY src",
+            "[copied 2/2]",
+            "[taken",
+        ];
+        shown.map(|words| {
+            let step = find(plan, words);
+            let told = |name: &str| step[name].as_str().unwrap_or_default().to_owned();
+            (told("state"), told("why"))
+        })
+    };
+    let is = |state: &str, why: &str| (state.to_owned(), why.to_owned());
+    let new = || is("runs", "no earlier result");
+    let cached = || is("cached", "");
+
+    let before = lab.contents();
+    let first = states(&planned(&lab, &context, &options));
+    assert_eq!(lab.contents(), before, "nothing ran");
+    let [one, two, stack, joined, copy, copied, taken] = &first;
+    assert_eq!([one, two, copy], [&new(), &new(), &new()]);
+    for (state, words) in [
+        (stack, "[one 1/1]"),
+        (joined, "stack of"),
+        (copied, "COPY src"),
+    ] {
+        let expected = (state.0.as_str(), state.1.contains(words));
+        assert_eq!(expected, ("runs", true), "{first:?}");
+    }
+    assert_eq!(taken.0, "unknown", "{taken:?}");
+
+    agree(&lab, &context, &options);
+    let again = agree(&lab, &context, &options);
+    assert_eq!(states(&again), [(); 7].map(|()| cached()), "all is there");
+    let image = again.iter().find(|step| step["kind"] == "export");
+    let image = image.expect("an image");
+    assert_eq!(image["why"], "an image is written each time");
+
+    // What one task does, and what another copies.
+    context.write("pipeline.yaml", PIPELINE.replace("echo two", "echo 2"));
+    context.write("src/a", "two");
+    let changed = states(&agree(&lab, &context, &options));
+    let [one, two, stack, joined, copy, copied, taken] = &changed;
+    assert_eq!(one, &cached());
+    assert_eq!(
+        two,
+        &is(
+            "runs",
+            "it was `[two 1/1] RUN echo two >/two` the last time"
+        )
+    );
+    assert_eq!(copy, &is("runs", "the files it copies changed"));
+    for (state, words) in [
+        (stack, "[two 1/1]"),
+        (joined, "stack of"),
+        (copied, "COPY src"),
+    ] {
+        let expected = (state.0.as_str(), state.1.contains(words));
+        assert_eq!(expected, ("runs", true), "{changed:?}");
+    }
+    assert_eq!(taken.0, "unknown", "{taken:?}");
+
+    // The same files, by another way.
+    context.write(
+        "pipeline.yaml",
+        PIPELINE.replace("cat /src/a >", "cp /src/a "),
+    );
+    let taken = find(&agree(&lab, &context, &options), "[taken");
+    assert_eq!(taken["state"], "unknown", "the files may be the same");
+    let same = states(&agree(&lab, &context, &options));
+    assert_eq!(same, [(); 7].map(|()| cached()));
+}
+
+#[test]
+fn it_and_a_build_agree_on_options() {
+    let lab = Lab::with_busybox();
+    let context = Context::new(&[("Dockerfile", DOCKERFILE), ("src/a", "one")]);
+    for options in [
+        &[][..],
+        &[],
+        &["--no-cache"],
+        &["--target", "apart"],
+        &["--no-cache-filter", "made"],
+        &["--optimize", "none"],
+        &["--build-arg", "NAME=value"],
+        &["--build-arg", "HTTP_PROXY=http://proxy.example"],
+        &["--network", "none"],
+        &["--add-host", "other:10.0.0.1"],
+    ] {
+        agree(&lab, &context, options);
+    }
 }
