@@ -98,9 +98,11 @@ impl<I: Input> TarReader<I> {
             let size = size.ok_or_else(|| broken(start, "its size is no number"))?;
             match block[field::TYPE] {
                 b'x' => self.records(size, start, &mut extensions)?,
-                // Docker and containerd take no notice of global headers, so neither must we: the image would differ.
+                // An entry to Go, of which docker and containerd take no notice: what stood before it is about it, not about the next one.
                 b'g' => {
-                    self.special(size, start)?;
+                    pairs(&self.special(size, start)?, start)?;
+                    extensions = Extensions::default();
+                    extended = false;
                     continue;
                 }
                 b'L' => extensions.gnu_path = Some(text(&self.special(size, start)?).to_vec()),
@@ -198,11 +200,7 @@ impl<I: Input> TarReader<I> {
 
     fn records(&mut self, size: u64, start: u64, found: &mut Extensions) -> Result<()> {
         let data = self.special(size, start)?;
-        let mut rest = &data[..];
-        while !rest.is_empty() {
-            let (key, value, after) =
-                pax::next(rest).ok_or_else(|| broken(start, "a PAX record is malformed"))?;
-            rest = after;
+        for (key, value) in pairs(&data, start)? {
             let odd = || {
                 let key = String::from_utf8_lossy(key);
                 broken(start, format!("the PAX record `{key}` is no number"))
@@ -379,6 +377,18 @@ fn broken(offset: u64, reason: impl Into<String>) -> Error {
         offset,
         reason: reason.into(),
     }
+}
+
+/// The records of an extended header.
+fn pairs(mut data: &[u8], start: u64) -> Result<Vec<(&[u8], &[u8])>> {
+    let mut pairs = Vec::new();
+    while !data.is_empty() {
+        let (key, value, after) =
+            pax::next(data).ok_or_else(|| broken(start, "a PAX record is malformed"))?;
+        pairs.push((key, value));
+        data = after;
+    }
+    Ok(pairs)
 }
 
 fn unreadable(source: io::Error) -> Error {

@@ -93,6 +93,13 @@ fn gnu_long_names_global_headers_and_old_directories() {
         read(&archive).unwrap(),
         [(long, b"ok".to_vec()), ("dir/".to_owned(), Vec::new())]
     );
+    // A long name before a global header is not that of the file behind it.
+    let (name, file) = gnu.split_at(2 * BLOCK);
+    let archive = [name, &global, file].concat();
+    assert_eq!(read(&archive).unwrap(), [("g".repeat(100), b"ok".to_vec())]);
+    global[BLOCK] = b'x';
+    let error = read(&global).unwrap_err().to_string();
+    assert!(error.contains("malformed"), "{error}");
 }
 
 #[test]
