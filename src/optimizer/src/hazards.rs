@@ -1,12 +1,14 @@
 //! What lets something else pass from one part of a `RUN` to the next than files of the tree, apart from the commands that it is made of: its
-//! mounts and its environment, and what its commands name.
+//! mounts and its environment, and what its commands name. What its commands may take away from the next ones is told by [`rest`].
 
-use std::path::Path;
+mod paths;
+mod rest;
 
 use stromatekt_graph::path;
-use stromatekt_graph::run::{MountSource, Run, Security, Sharing};
+use stromatekt_graph::run::{Mount, MountSource, Run, Security, Sharing};
 
-use crate::shell::{Command, Refusal, UNKNOWN, Word};
+use crate::shell::{Command, Refusal, UNKNOWN};
+use paths::{is_within, may_be_special, names_special};
 
 /// Shells by the paths that images have them at; a name alone might be another program after the cut.
 pub(crate) const SHELLS: &[&str] = &[
@@ -20,19 +22,29 @@ pub(crate) const SHELLS: &[&str] = &[
     "/usr/bin/sh",
 ];
 
-/// Cache directories that programs fill again where they are empty; what is beneath them is the same.
+/// Cache directories that programs fill again where they are empty; what is beneath them is the same. Not all of `~/.cache`, where some keep
+/// what they installed, nor Maven's repository, which has what it built.
 const PURE_CACHES: &[&str] = &[
     "/ccache",
     "/go/pkg/mod",
     "/opt/conda/pkgs",
     "/root/.bun/install/cache",
-    "/root/.cache",
+    "/root/.cache/bazel",
+    "/root/.cache/ccache",
+    "/root/.cache/composer",
+    "/root/.cache/go-build",
+    "/root/.cache/node-gyp",
+    "/root/.cache/pip",
+    "/root/.cache/pip-tools",
+    "/root/.cache/pnpm",
+    "/root/.cache/sccache",
+    "/root/.cache/uv",
+    "/root/.cache/yarn",
     "/root/.cargo/git",
     "/root/.cargo/registry",
     "/root/.ccache",
     "/root/.composer/cache",
     "/root/.conda/pkgs",
-    "/root/.m2",
     "/root/.npm",
     "/root/.yarn",
     "/root/go/pkg/mod",
@@ -46,18 +58,8 @@ const PURE_CACHES: &[&str] = &[
     "/var/cache/yum",
 ];
 
-/// What of every container's own mounts commands may name: devices that keep nothing, and facts about the machine.
-const HARMLESS: &[&str] = &[
-    "/dev/null",
-    "/dev/random",
-    "/dev/stderr",
-    "/dev/stdin",
-    "/dev/stdout",
-    "/dev/urandom",
-    "/dev/zero",
-    "/proc/cpuinfo",
-    "/proc/meminfo",
-];
+/// In the names of packages that bring languages.
+const LOCALES: &[&str] = &["locale", "langpack", "language-"];
 
 /// Where a shell looks for commands that was not told.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -102,14 +104,35 @@ pub(crate) fn check_run(run: &Run) -> Result<(), Refusal> {
             MountSource::Secret { .. } | MountSource::Ssh { .. } => {}
         }
     }
-    for (name, _) in &run.env {
+    for (name, value) in &run.env {
         if name == "BASH_ENV" || name == "ENV" || name.starts_with("BASH_FUNC_") {
             return refuse(format!("the shell reads `{name}` when it starts"));
+        }
+        if names_special(value, "") {
+            return refuse(format!(
+                "`{name}` leads to {value}, which is of the container, not of the tree"
+            ));
+        }
+        let is_in_cache = |mount: &&Mount| is_within(value, &mount.target);
+        if let Some(mount) = caches(run).find(is_in_cache).filter(|_| !names_cache(name)) {
+            return refuse(format!(
+                "`{name}` leads into the cache directory at {}",
+                mount.target
+            ));
+        }
+        if caches(run).next().is_some() && is_offline(&format!("{name}={value}")) {
+            return refuse(format!("`{name}` has it take what its cache directory has"));
         }
     }
     let special = ["/dev", "/etc", "/proc", "/sys"];
     if special.iter().any(|of| is_within(&run.cwd, of)) {
         return refuse(format!("files in {} may be mounted there", run.cwd));
+    }
+    if caches(run).any(|mount| is_within(&run.cwd, &mount.target)) {
+        return refuse(format!(
+            "its working directory {} is in a cache directory",
+            run.cwd
+        ));
     }
     if looks_in(run, &run.cwd) {
         return refuse(format!("the shell looks for commands in {}", run.cwd));
@@ -117,129 +140,119 @@ pub(crate) fn check_run(run: &Run) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether a directory is in the search path.
-fn looks_in(run: &Run, directory: &str) -> bool {
+fn caches(run: &Run) -> impl Iterator<Item = &Mount> {
+    let is_cache = |mount: &&Mount| matches!(mount.source, MountSource::Cache { .. });
+    run.mounts.iter().filter(is_cache)
+}
+
+/// The directories in which the shell looks for commands, as they were told.
+pub(crate) fn search_path(run: &Run) -> impl Iterator<Item = &str> {
     let path = run.env.iter().rev().find(|(name, _)| name == "PATH");
-    let path = path.map_or(DEFAULT_PATH, |(_, path)| path);
-    path.split(':').any(|part| path::clean(part) == directory)
+    path.map_or(DEFAULT_PATH, |(_, path)| path).split(':')
+}
+
+fn looks_in(run: &Run, directory: &str) -> bool {
+    search_path(run).any(|part| path::clean(part) == directory)
 }
 
 /// What of a command lets something else pass than files of the tree.
 pub(crate) fn check_command(run: &Run, command: &Command, is_last: bool) -> Result<(), Refusal> {
     let refuse = |reason: String| Err(Refusal(reason));
-    for word in command.words.iter().chain(&command.files) {
+    for word in command.all() {
         let text = word.text.as_str();
-        let has = |part: &str| text.contains(part);
+        let has = |part: &&str| text.contains(part);
         if ["localhost", "127.0.0.1", "[::1]", "0.0.0.0", ".sock"]
-            .into_iter()
+            .iter()
             .any(has)
             || text.starts_with("--unix-socket")
         {
             return refuse("it asks a service of this machine".into());
         }
-        if ["resolv.conf", "etc/hosts", "etc/hostname"]
-            .into_iter()
-            .any(has)
-        {
+        if ["resolv.conf", "etc/hosts", "etc/hostname"].iter().any(has) {
             return refuse(format!("{} is mounted while it runs", shown(text)));
         }
-        if ["/passwd", "/group", "/shadow"].into_iter().any(has) {
+        if ["/passwd", "/group", "/shadow"].iter().any(has) {
             return refuse(format!("{} says who runs the rest", shown(text)));
         }
-        if names_special(text) {
+        if names_special(text, &run.cwd) {
             return refuse(format!(
                 "{} is of the container, not of the tree",
                 shown(text)
             ));
         }
-        if SHELLS.contains(&text) || has("binsh") {
+        if rest::is_shell(text) {
             return refuse(format!(
                 "{} may be the shell that would run the rest",
                 shown(text)
             ));
         }
-        if has("locale") && run.env.iter().any(|(name, value)| sets_locale(name, value)) {
+        if LOCALES.iter().any(has) && run.env.iter().any(|(name, value)| sets_locale(name, value)) {
             return refuse("the shell's locale would be found by the rest only".into());
         }
     }
-    if !is_last && run.cwd != "/" && may_remove(command, &run.cwd) {
-        return refuse(format!("it may remove its working directory {}", run.cwd));
+    check_caches(run, command)?;
+    if !is_last {
+        rest::check(run, command)?;
+    }
+    // Other reasons say more.
+    match command.words.iter().find(|word| may_be_special(word)) {
+        Some(word) => refuse(format!(
+            "{} may be of the container, not of the tree",
+            shown(&word.text)
+        )),
+        None => Ok(()),
+    }
+}
+
+/// A part that is found in the cache fills no directory for the next one: that one must not count on it.
+fn check_caches(run: &Run, command: &Command) -> Result<(), Refusal> {
+    let mut is_for_cache = false;
+    for word in command.all() {
+        let text = word.text.as_str();
+        // `--cache DIR` has a program find and fill it by itself.
+        let option = match text.split_once('=') {
+            Some((option, _)) => option,
+            None if text.starts_with('-') => text,
+            None => "",
+        };
+        let is_told = is_for_cache || names_cache(option);
+        is_for_cache = names_cache(option) && !text.contains('=');
+        for mount in caches(run) {
+            if is_offline(text) {
+                return Err(Refusal(format!(
+                    "it takes what the cache directory at {} has",
+                    mount.target
+                )));
+            }
+            if !is_told && paths::may_lead_into(word, &run.cwd, &mount.target) {
+                return Err(Refusal(format!(
+                    "{} is in the cache directory at {}",
+                    shown(text),
+                    mount.target
+                )));
+            }
+        }
     }
     Ok(())
 }
 
-/// Whether a path is another one or beneath it.
-fn is_within(path: &str, of: &str) -> bool {
-    Path::new(path).starts_with(of)
+fn names_cache(option: &str) -> bool {
+    !option.contains('/') && option.to_ascii_lowercase().contains("cache")
+}
+
+/// Whether a program is told to take everything from a cache.
+fn is_offline(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let any = ["offline", "no-download", "no-index", "goproxy=off"];
+    text == "--frozen"
+        || (any.iter().any(|told| text.contains(told)) && !text.contains("prefer-offline"))
 }
 
 fn shown(text: &str) -> String {
     text.replace(UNKNOWN, "…")
 }
 
-/// Whether a text has a path of the file systems that every container has mounted.
-fn names_special(text: &str) -> bool {
-    let mut rest = HARMLESS
-        .iter()
-        .fold(text.to_owned(), |text, path| text.replace(path, ""));
-    // A URL is no path.
-    if let Some(scheme) = rest.find("://") {
-        let end = rest[scheme..]
-            .find(char::is_whitespace)
-            .map_or(rest.len(), |end| scheme + end);
-        rest.replace_range(scheme..end, "");
-    }
-    ["/dev", "/proc", "/sys"].into_iter().any(|of| {
-        rest.match_indices(of).any(|(at, _)| {
-            let before = rest[..at].chars().next_back();
-            let behind = rest[at + of.len()..].chars().next();
-            // `/usr/lib/dev` and `/devel` are other paths; `-o/dev/x` is none.
-            let is_start = before.is_none_or(|c| !c.is_alphanumeric() && !"_-".contains(c))
-                || (at == 2 && text.starts_with('-'));
-            is_start && behind.is_none_or(|c| !c.is_alphanumeric() && !"._-".contains(c))
-        })
-    })
-}
-
 fn sets_locale(name: &str, value: &str) -> bool {
     (name == "LANG" || name.starts_with("LC_"))
         && !matches!(value, "" | "C" | "C.UTF-8" | "C.utf8" | "POSIX")
-}
-
-/// Whether a command may remove or move the directory that a step starts in.
-fn may_remove(command: &Command, cwd: &str) -> bool {
-    let name = command.words.first().map_or("", |word| word.text.as_str());
-    match name.rsplit('/').next().unwrap_or(name) {
-        "rm" | "rmdir" | "mv" | "unlink" => {
-            command.arguments().iter().any(|word| is_above(word, cwd))
-        }
-        "find" => command
-            .arguments()
-            .iter()
-            .any(|word| matches!(word.text.as_str(), "-delete" | "-exec" | "-execdir")),
-        "rsync" => command
-            .arguments()
-            .iter()
-            .any(|word| word.text.starts_with("--del")),
-        _ => false,
-    }
-}
-
-/// Whether an operand may be a directory, or a directory above it.
-fn is_above(operand: &Word, directory: &str) -> bool {
-    let text = operand.text.as_str();
-    if text.starts_with('-') {
-        return false;
-    }
-    if text.contains([UNKNOWN, '{']) || text.contains("..") || matches!(text, "." | "./") {
-        return true;
-    }
-    if !text.starts_with('/') {
-        return false;
-    }
-    match text.find(['*', '?', '[']) {
-        // What a pattern stands for starts like the text before it.
-        Some(fixed) => directory.starts_with(&text[..fixed]),
-        None => is_within(directory, &path::clean(text)),
-    }
 }

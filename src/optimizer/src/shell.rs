@@ -1,7 +1,8 @@
 //! What is understood of the commands of a POSIX shell: enough to say where `a && b && c` can be cut, and no more.
 //!
 //! - [`reader`]: a text as a chain of commands
-//! - [`commands`]: what is known of a command, by its name and its arguments; `tables` lists the names
+//! - [`commands`]: what is known of a command, by its name and its arguments; `managers` knows those that install packages, `tables` lists
+//!   the names of the others
 //!
 //! A parser of all that one shell understands would be of little use here. `/bin/sh` is dash, the shell of busybox or bash, which read
 //! some texts in different ways: `make &>log` is a job in the background for one, and a redirect for another. So whatever they do not
@@ -9,6 +10,7 @@
 //! (POSIX.1-2024, Shell Command Language, 2.10).
 
 pub mod commands;
+mod managers;
 pub mod reader;
 mod tables;
 
@@ -16,7 +18,8 @@ mod tables;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal(pub String);
 
-/// Stands in [`Word::text`] for what only the shell knows: the value of a variable, the output of a command.
+/// Stands in [`Word::text`] for what only the shell knows: the value of a variable, the output of a command. Behind it stands what the value
+/// may be, as far as it can be seen: what the environment has, or the `word` of `${NAME:-word}`.
 pub const UNKNOWN: char = '\0';
 
 /// A word of a command.
@@ -35,8 +38,8 @@ pub struct Command {
     pub words: Vec<Word>,
     /// The files that its redirects name.
     pub files: Vec<Word>,
-    /// Whether variables are set for it.
-    pub has_assignments: bool,
+    /// The variables that are set for it, as `NAME=value`.
+    pub assignments: Vec<Word>,
 }
 
 /// One link of a chain: a pipeline.
@@ -60,6 +63,12 @@ impl Link {
 }
 
 impl Command {
+    /// All that it says: words, files and variables.
+    pub fn all(&self) -> impl Iterator<Item = &Word> {
+        let others = self.files.iter().chain(&self.assignments);
+        self.words.iter().chain(others)
+    }
+
     /// The words after the name.
     #[must_use]
     pub fn arguments(&self) -> &[Word] {

@@ -11,27 +11,36 @@
 //!   to be found by it in between.
 //! - Processes left behind: all commands are known to leave none that a later one asks. What a package's scripts start dies at the cut rather
 //!   than at the end.
+//! - Process 1, which signals do not end unless it handles them: a part is not given to its last command to be, but where it was before.
 //! - Mounts: what is written to a tmpfs, to a bind mount or to a cache directory that is more than a cache would be gone at the cut: such a
-//!   `RUN` stays whole. So does one with commands that name what every container has mounted (`/etc/resolv.conf`, `/dev`, `/proc`).
-//! - The working directory, which a step makes if it is not there: nothing removes it.
-//! - The shell that runs what is behind the cut: nothing replaces it, and no file is read when it starts.
+//!   `RUN` stays whole. So does one with commands or variables that name what every container has mounted (`/etc/resolv.conf`, `/dev`,
+//!   `/proc`), or that count on what a cache directory has.
+//! - The working directory, which a step makes if it is not there: nothing removes it, or makes it lead elsewhere.
+//! - The shell that runs what is behind the cut: nothing removes or replaces it, and no file is read when it starts.
+//! - Its user: nothing changes its groups.
 //!
 //! The layer stays one: whoever named the tree after the command names the tree after its last part.
 //!
 //! A cut costs a step more, so it is made behind a command that takes longer than that. And never where the rest depends on the moment of
-//! what was done: people chain `apt-get update` to the installation so that both are done again together, and a second download
-//! belongs to the first.
+//! what was done: people chain `apt-get update` to the installation so that both are done again together. A second download belongs to the first;
+//! what unpacks or checks a download belongs to it, so that one that is not as it should be is fetched again; and a commit is looked for in
+//! what was fetched with it.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use stromatekt_graph::run::{Executor, Run};
 use stromatekt_graph::{Graph, Node, NodeId, Op};
 
-use crate::hazards::{SHELLS, check_command, check_run};
+use crate::hazards::{SHELLS, check_command, check_run, search_path};
 use crate::passes::{Note, Pass};
 use crate::rewrite::Rewrite;
 use crate::shell::commands::{self, Cost, Index, Installs, Known};
 use crate::shell::{Link, Refusal, reader};
+
+/// Stands behind a part that is not the last one. Without it, the shell would not start the last command but become it, and so make it
+/// process 1, which no signal ends. It does nothing, and is nothing that the shell tells of where it traces what it does (`-x`).
+const GOES_ON: &str = " && for part in; do :; done";
 
 /// The graph with the commands cut that can be, and the roots in it.
 #[must_use]
@@ -72,8 +81,12 @@ fn chain(rewrite: &mut Rewrite<'_>, id: NodeId, node: &Node, run: &Run, parts: &
         return rewrite.keep(id);
     };
     for (number, text) in parts.iter().enumerate() {
+        let is_last = number + 1 == parts.len();
         if let Some(last) = part_of.args.last_mut() {
-            (*text).clone_into(last);
+            *last = match is_last {
+                true => (*text).to_owned(),
+                false => format!("{text}{GOES_ON}"),
+            };
         }
         let label = match node.label.split_once(whole) {
             Some((before, after)) => format!("{before}{text}{after}"),
@@ -133,7 +146,7 @@ fn is_shell(words: &[String]) -> bool {
 }
 
 fn cut<'a>(run: &Run, text: &'a str) -> Result<Vec<&'a str>, Refusal> {
-    let links = reader::read(text)?;
+    let links = reader::read(text, &run.env)?;
     let mut known = Vec::new();
     for link in &links {
         known.push(LinkKnown::of(link)?);
@@ -147,7 +160,7 @@ fn cut<'a>(run: &Run, text: &'a str) -> Result<Vec<&'a str>, Refusal> {
     }
     let mut parts = Vec::new();
     let mut start = 0;
-    for index in cuts(&links, &known) {
+    for index in cuts(&known, finds_anywhere(run)) {
         parts.push(&text[links[start].start..links[index].end]);
         start = index + 1;
     }
@@ -213,20 +226,24 @@ impl LinkKnown {
 }
 
 /// Behind which links a cut is made.
-fn cuts(links: &[Link], known: &[LinkKnown]) -> Vec<usize> {
+fn cuts(known: &[LinkKnown], finds_anywhere: bool) -> Vec<usize> {
     let mut cuts = Vec::new();
     let mut at = 0;
-    while at < links.len() {
-        let is_large = known[at].cost == Cost::Large;
-        if is_large {
-            // What tidies up belongs to what made the mess.
-            while known
-                .get(at + 1)
-                .is_some_and(|next| next.cost == Cost::Cleanup)
-            {
+    while at < known.len() {
+        let LinkKnown {
+            cost, is_download, ..
+        } = known[at];
+        if cost == Cost::Large {
+            // What tidies up belongs to what made the mess; what looks at a download, to the download.
+            let belongs = |next: &LinkKnown| match next.cost {
+                Cost::Cleanup => true,
+                Cost::Small => is_download,
+                Cost::Large => false,
+            };
+            while known.get(at + 1).is_some_and(belongs) {
                 at += 1;
             }
-            if at + 1 < links.len() && is_free(known, at) {
+            if at + 1 < known.len() && is_free(known, at, finds_anywhere) {
                 cuts.push(at);
             }
         }
@@ -235,8 +252,16 @@ fn cuts(links: &[Link], known: &[LinkKnown]) -> Vec<usize> {
     cuts
 }
 
+/// Whether the shell looks for commands where others than installers may put some: not in a directory for programs, or in the one that it is in.
+fn finds_anywhere(run: &Run) -> bool {
+    search_path(run).any(|part| {
+        let is_here = run.cwd != "/" && Path::new(part).starts_with(&run.cwd);
+        !part.starts_with('/') || !part.contains("bin") || is_here
+    })
+}
+
 /// Whether what is behind a link may be done at another time, by another shell.
-fn is_free(known: &[LinkKnown], at: usize) -> bool {
+fn is_free(known: &[LinkKnown], at: usize, finds_anywhere: bool) -> bool {
     let (before, behind) = known.split_at(at + 1);
     let is_fetched = |family: &&str| before.iter().any(|link| link.fetched.contains(family));
     if behind.iter().any(|link| link.used.iter().any(is_fetched)) {
@@ -249,9 +274,11 @@ fn is_free(known: &[LinkKnown], at: usize) -> bool {
     let is_moved = |name: &String| {
         let uses = |link: &LinkKnown| link.names.contains(name);
         match (before.iter().position(uses), known.iter().rposition(uses)) {
-            (Some(first), Some(last)) if last > at => known[first..last]
-                .iter()
-                .any(|link| link.installs == Installs::Anything),
+            (Some(first), Some(last)) if last > at => {
+                let between = &known[first..last];
+                let installs = |link: &LinkKnown| link.installs == Installs::Anything;
+                finds_anywhere || between.iter().any(installs)
+            }
             _ => false,
         }
     };

@@ -121,8 +121,8 @@ fn chains_are_cut_behind_what_takes_long() {
         ),
         ("python3 -m pip install build && python3 -m build", "hash"),
         (
-            "curl -o /a https://example.com/dev/a && sha256sum -c /a.sum",
-            "curl -o /a https://example.com/dev/a ⟫ sha256sum -c /a.sum",
+            "curl -o /a https://example.com/dev/a && make",
+            "curl -o /a https://example.com/dev/a ⟫ make",
         ),
         (
             "apt-get install -y nginx && ln -sf /dev/stdout /var/log/nginx/access.log",
@@ -181,10 +181,28 @@ fn what_belongs_to_one_moment_stays_together() {
             "curl -O https://example.com/a && curl -O https://example.com/a.sum",
             whole,
         ),
+        // What is not as it should be is fetched again, and so is what a commit is looked for in.
         (
-            "wget https://example.com/a && git clone https://example.com/b && tar xf a",
-            "wget https://example.com/a && git clone https://example.com/b ⟫ tar xf a",
+            "wget https://example.com/a && git clone https://example.com/b && tar xf a && make",
+            "wget https://example.com/a && git clone https://example.com/b && tar xf a ⟫ make",
         ),
+        (
+            "curl -O https://example.com/a && echo \"0  a\" | sha256sum -c && tar xf a && make && make install",
+            "curl -O https://example.com/a && echo \"0  a\" | sha256sum -c && tar xf a ⟫ make ⟫ make install",
+        ),
+        (
+            "curl -O https://example.com/a && apk add --no-cache tar && sha256sum -c a.sum && make && echo a",
+            "curl -O https://example.com/a && apk add --no-cache tar && sha256sum -c a.sum && make ⟫ echo a",
+        ),
+        (
+            "git clone https://example.com/b /b && apk add --no-cache gcc && git -C /b checkout v1 && make && chmod 700 /a",
+            "git clone https://example.com/b /b && apk add --no-cache gcc && git -C /b checkout v1 && make ⟫ chmod 700 /a",
+        ),
+        (
+            "git clone https://example.com/b /b && git -C /b checkout v1",
+            whole,
+        ),
+        ("apt-get update && make && apt-cache policy a", whole),
         // The shell remembers where it found a command.
         ("pip install --upgrade pip && pip install a", whole),
         (
@@ -309,6 +327,7 @@ fn what_may_leak_keeps_a_chain_whole() {
             "make >&log",
             "it redirects another file descriptor than the usual three",
         ),
+        ("make < 1>log", "a redirect names no file"),
         (
             "make {fd}>log",
             "shells differ in what `}` before a redirect is",
@@ -645,6 +664,16 @@ fn the_parts_are_a_chain_of_steps_with_one_layer() {
             Some("/bin/sh -c apt-get install -y a && make")
         );
     }
+    let command = |id| match &optimized.graph.node(id).op {
+        Op::Run(run) => run.args[2].as_str(),
+        op => panic!("{op:?}"),
+    };
+    // The shell stays process 1 but for the last command, which it becomes.
+    assert_eq!(
+        command(ids[1]),
+        "apt-get install -y a && for part in; do :; done"
+    );
+    assert_eq!(command(ids[2]), "make");
     let Op::Diff(diff) = &optimized.graph.node(optimized.roots[0]).op else {
         panic!("{optimized:?}");
     };
@@ -657,7 +686,7 @@ fn the_parts_are_a_chain_of_steps_with_one_layer() {
 proptest::proptest! {
     #[test]
     fn no_text_is_read_as_more_than_it_is(text in "[a-z$(){}|&;<>\"'`\\\\ \t#!=*~-]{0,40}") {
-        if let Ok(links) = stromatekt_optimizer::shell::reader::read(&text) {
+        if let Ok(links) = stromatekt_optimizer::shell::reader::read(&text, &[]) {
             let mut end = 0;
             for link in &links {
                 let between = &text[end..link.start];
@@ -665,7 +694,7 @@ proptest::proptest! {
                 proptest::prop_assert!(is_joint, "{text:?}: {between:?}");
                 proptest::prop_assert!(link.start < link.end, "{text:?}");
                 // A part alone is read as what it was in the whole.
-                let alone = stromatekt_optimizer::shell::reader::read(&text[link.start..link.end]).unwrap();
+                let alone = stromatekt_optimizer::shell::reader::read(&text[link.start..link.end], &[]).unwrap();
                 proptest::prop_assert_eq!(&alone[0].commands, &link.commands);
                 end = link.end;
             }

@@ -2,7 +2,10 @@
 //!
 //! What is not in these tables may do anything, so a chain with it stays whole.
 
-use super::tables::{BUILTINS, COMPILERS, FILE_PLACERS, FILE_TOOLS, STATE, USUAL_TARGETS};
+use super::managers::package_manager;
+use super::tables::{
+    BUILTINS, CHECKERS, COMPILERS, FILE_PLACERS, FILE_TOOLS, STATE, USUAL_TARGETS,
+};
 use super::{Command, Refusal, UNKNOWN, Word};
 
 /// What is known of a command.
@@ -40,37 +43,44 @@ pub enum Installs {
     Anything,
 }
 
-/// What a command has to do with an index of packages, by the family of the package manager.
+/// What a command has to do with something that is another thing tomorrow and that later commands go by: an index of packages, the commits of
+/// a repository, what was downloaded; by the family of those who do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Index {
     /// Nothing.
     Unused,
-    /// It fetches the index.
+    /// It fetches it.
     Fetched(&'static str),
-    /// It goes by the index that is there.
+    /// It goes by what is there.
     Used(&'static str),
 }
 
-const SMALL: Known = Known {
+pub(super) const SMALL: Known = Known {
     cost: Cost::Small,
     installs: Installs::Nothing,
     index: Index::Unused,
     is_download: false,
 };
-const CLEANUP: Known = Known {
+pub(super) const CLEANUP: Known = Known {
     cost: Cost::Cleanup,
     ..SMALL
 };
-const LARGE: Known = Known {
+pub(super) const LARGE: Known = Known {
     cost: Cost::Large,
     ..SMALL
 };
-const INSTALLER: Known = Known {
+pub(super) const INSTALLER: Known = Known {
     installs: Installs::Anything,
     ..LARGE
 };
+/// What removes packages: another program may come to be found by a name.
+pub(super) const REMOVER: Known = Known {
+    installs: Installs::Anything,
+    ..CLEANUP
+};
 const DOWNLOAD: Known = Known {
     is_download: true,
+    index: Index::Fetched("downloads"),
     ..LARGE
 };
 
@@ -97,7 +107,7 @@ pub fn look_up(command: &Command) -> Result<Known, Refusal> {
     if let Some((_, what)) = STATE.iter().find(|(other, _)| *other == name) {
         return Err(Refusal(format!("`{name}` {what}")));
     }
-    if name == ":" && command.has_assignments {
+    if name == ":" && !command.assignments.is_empty() {
         return Err(Refusal(
             "an assignment before `:` changes the shell's variables".into(),
         ));
@@ -125,12 +135,19 @@ pub fn look_up(command: &Command) -> Result<Known, Refusal> {
             .then_some(SMALL),
         "find" => find(arguments),
         "gpg" => has(arguments, &["--dearmor"]).then_some(SMALL),
+        program if CHECKERS.contains(&program) => Some(Known {
+            index: Index::Used("downloads"),
+            ..SMALL
+        }),
         program if is_builtin(program) || FILE_TOOLS.contains(&program) => Some(SMALL),
+        "rsync" if has(arguments, &["--daemon"]) => None,
         program if FILE_PLACERS.contains(&program) => Some(Known {
             installs: Installs::Anything,
             ..SMALL
         }),
         "make" | "ninja" if !arguments_are_usual(arguments) => None,
+        "cmake" if !cmake_is_usual(arguments) => None,
+        "wget" if arguments.iter().any(goes_to_background) => None,
         program if COMPILERS.contains(&program) => {
             let installs = arguments
                 .iter()
@@ -167,6 +184,29 @@ fn arguments_are_usual(arguments: &[Word]) -> bool {
     true
 }
 
+/// Whether `cmake` runs no script and no other program, and builds what it is usually asked for.
+fn cmake_is_usual(arguments: &[Word]) -> bool {
+    let mut names_targets = false;
+    arguments.iter().all(|word| {
+        let text = word.text.as_str();
+        if text.starts_with('-') {
+            // All words up to the next option are targets, or words for `make`.
+            names_targets = matches!(text, "--target" | "-t" | "--");
+        }
+        let is_usual = text.starts_with('-') || !names_targets || is_usual_target(word);
+        is_usual && !["-E", "-P"].iter().any(|mode| text.starts_with(mode))
+    })
+}
+
+/// Whether an option of `wget` has it go on in the background (`-b`, also among others).
+fn goes_to_background(word: &Word) -> bool {
+    match word.text.strip_prefix('-') {
+        Some(option) if option.starts_with("-b") => "-background".starts_with(option),
+        Some(letters) => letters.chars().all(char::is_alphabetic) && letters.contains('b'),
+        None => false,
+    }
+}
+
 /// A number, or what the shell computes in the place of one.
 fn is_number(word: &Word) -> bool {
     word.text
@@ -201,23 +241,12 @@ fn with_programs(known: Known, command: &Command) -> Known {
 
 /// Makes no program: directories, output, checks.
 fn is_harmless(command: &Command) -> bool {
-    let harmless = [
-        "mkdir",
-        "grep",
-        "uname",
-        "nproc",
-        "basename",
-        "dirname",
-        "sha256sum",
-        "sha512sum",
-    ];
-    command
-        .words
-        .first()
-        .is_some_and(|name| is_builtin(&name.text) || harmless.contains(&name.text.as_str()))
+    let harmless = ["mkdir", "grep", "uname", "nproc", "basename", "dirname"];
+    let name = command.words.first().map_or("", |name| name.text.as_str());
+    is_builtin(name) || CHECKERS.contains(&name) || harmless.contains(&name)
 }
 
-fn has(arguments: &[Word], any: &[&str]) -> bool {
+pub(super) fn has(arguments: &[Word], any: &[&str]) -> bool {
     arguments
         .iter()
         .any(|word| any.contains(&word.text.as_str()))
@@ -239,14 +268,14 @@ fn shown(command: &Command, program: &str) -> String {
 }
 
 /// The first argument that is no option; options of `with_value` take the argument behind them. Nothing where only the shell knows it.
-fn subcommand<'a>(arguments: &'a [Word], with_value: &[&str]) -> Option<&'a str> {
+pub(super) fn subcommand<'a>(arguments: &'a [Word], with_value: &[&str]) -> Option<&'a str> {
     position(arguments, with_value)
         .and_then(|at| arguments.get(at))
         .filter(|word| word.is_literal)
         .map(|word| word.text.as_str())
 }
 
-fn position(arguments: &[Word], with_value: &[&str]) -> Option<usize> {
+pub(super) fn position(arguments: &[Word], with_value: &[&str]) -> Option<usize> {
     let mut at = 0;
     loop {
         let word = arguments.get(at)?;
@@ -276,11 +305,30 @@ fn find(arguments: &[Word]) -> Option<Known> {
 }
 
 fn git(arguments: &[Word]) -> Option<Known> {
-    match subcommand(arguments, &["-C", "-c"])? {
-        "clone" | "fetch" | "ls-remote" | "pull" | "submodule" => Some(DOWNLOAD),
-        "add" | "am" | "apply" | "archive" | "checkout" | "clean" | "config" | "describe"
-        | "init" | "log" | "remote" | "reset" | "restore" | "rev-parse" | "show" | "status"
-        | "switch" | "tag" => Some(SMALL),
+    let with_value = ["-C", "-c"];
+    let at = position(arguments, &with_value)?;
+    let second = arguments.get(at + 1).map_or("", |word| word.text.as_str());
+    match (subcommand(arguments, &with_value)?, second) {
+        // It runs any command.
+        ("submodule", _) if has(arguments, &["foreach"]) => None,
+        ("clone" | "fetch" | "ls-remote" | "pull" | "submodule", _) | ("remote", "update") => {
+            Some(Known {
+                index: Index::Fetched("git"),
+                ..DOWNLOAD
+            })
+        }
+        // The commit that they want may be one that is to be fetched first.
+        (
+            "archive" | "checkout" | "describe" | "log" | "reset" | "restore" | "rev-parse"
+            | "show" | "switch" | "tag",
+            _,
+        ) => Some(Known {
+            index: Index::Used("git"),
+            ..SMALL
+        }),
+        ("add" | "am" | "apply" | "clean" | "config" | "init" | "remote" | "status", _) => {
+            Some(SMALL)
+        }
         _ => None,
     }
 }
@@ -293,197 +341,6 @@ fn python(arguments: &[Word]) -> Option<Known> {
         ("-m", Some("build" | "compileall" | "ensurepip" | "venv"))
         | ("setup.py", Some("build" | "install" | "bdist_wheel" | "sdist")) => Some(INSTALLER),
         ("--version" | "-V", None) => Some(SMALL),
-        _ => None,
-    }
-}
-
-fn package_manager(program: &str, arguments: &[Word]) -> Option<Known> {
-    match program {
-        "apt" | "apt-get" => apt(arguments),
-        "apt-mark" | "apt-cache" | "dpkg-query" => Some(SMALL),
-        "dpkg" => Some(
-            match has(
-                arguments,
-                &["-i", "--install", "--unpack", "--configure", "-r", "-P"],
-            ) {
-                true => Known {
-                    installs: Installs::Packages,
-                    ..LARGE
-                },
-                false => SMALL,
-            },
-        ),
-        "rpm" => Some(Known {
-            installs: Installs::Packages,
-            ..LARGE
-        }),
-        "apk" => apk(arguments),
-        "dnf" | "microdnf" | "tdnf" | "yum" => rpm_based(arguments),
-        "pip" | "pip3" => by_subcommand(
-            arguments,
-            &["install", "download", "wheel", "uninstall"],
-            &["cache"],
-            &["check", "config", "freeze", "list", "show"],
-        ),
-        "npm" | "pnpm" | "yarn" => javascript(program, arguments),
-        "cargo" => by_subcommand(
-            arguments,
-            &["build", "fetch", "install", "vendor"],
-            &["clean"],
-            &[],
-        ),
-        "rustup" => by_subcommand(
-            arguments,
-            &["component", "default", "target", "toolchain", "update"],
-            &[],
-            &["show"],
-        ),
-        "go" => by_subcommand(
-            arguments,
-            &["build", "generate", "get", "install", "mod"],
-            &["clean"],
-            &["env", "version", "vet"],
-        ),
-        "gem" => by_subcommand(arguments, &["install", "update"], &["cleanup"], &[]),
-        "bundle" => by_subcommand(arguments, &["install"], &["clean"], &["config"]),
-        "composer" => by_subcommand(
-            arguments,
-            &["install", "dump-autoload"],
-            &["clear-cache"],
-            &["config"],
-        ),
-        "mvn" => Some(INSTALLER),
-        "conda" | "mamba" | "micromamba" => by_subcommand(
-            arguments,
-            &["create", "env", "install", "update"],
-            &["clean"],
-            &["config", "list"],
-        ),
-        _ => None,
-    }
-}
-
-fn by_subcommand(
-    arguments: &[Word],
-    install: &[&str],
-    clean: &[&str],
-    small: &[&str],
-) -> Option<Known> {
-    let sub = subcommand(arguments, &[])?;
-    let among = |list: &[&str]| list.contains(&sub);
-    match () {
-        () if among(install) => Some(INSTALLER),
-        () if among(clean) => Some(CLEANUP),
-        () if among(small) => Some(SMALL),
-        () => None,
-    }
-}
-
-fn apt(arguments: &[Word]) -> Option<Known> {
-    let install = Known {
-        installs: Installs::Packages,
-        index: Index::Used("apt"),
-        ..LARGE
-    };
-    match subcommand(
-        arguments,
-        &[
-            "-o",
-            "-t",
-            "-c",
-            "--option",
-            "--target-release",
-            "--config-file",
-        ],
-    )? {
-        "update" => Some(Known {
-            index: Index::Fetched("apt"),
-            ..LARGE
-        }),
-        "build-dep" | "dist-upgrade" | "download" | "full-upgrade" | "install" | "source"
-        | "upgrade" => Some(install),
-        "autoclean" | "autoremove" | "clean" | "purge" | "remove" => Some(CLEANUP),
-        "check" | "list" | "policy" | "search" | "show" => Some(SMALL),
-        _ => None,
-    }
-}
-
-fn apk(arguments: &[Word]) -> Option<Known> {
-    let fetches = has(arguments, &["-U", "--update", "--update-cache"]);
-    let index = match (fetches, has(arguments, &["--no-cache"])) {
-        // The index is fetched for this command alone.
-        (_, true) => Index::Unused,
-        (true, false) => Index::Fetched("apk"),
-        (false, false) => Index::Used("apk"),
-    };
-    let with_value = [
-        "-t",
-        "--virtual",
-        "-X",
-        "--repository",
-        "-p",
-        "--root",
-        "--keys-dir",
-        "--repositories-file",
-    ];
-    match subcommand(arguments, &with_value)? {
-        // Packages hide the applets of busybox by programs in other directories.
-        "add" | "fetch" | "fix" | "upgrade" => Some(Known { index, ..INSTALLER }),
-        "update" => Some(Known {
-            index: Index::Fetched("apk"),
-            ..LARGE
-        }),
-        "cache" | "del" => Some(CLEANUP),
-        "info" | "list" | "search" => Some(SMALL),
-        _ => None,
-    }
-}
-
-fn rpm_based(arguments: &[Word]) -> Option<Known> {
-    match subcommand(
-        arguments,
-        &["-c", "--config", "--releasever", "--installroot"],
-    )? {
-        "builddep" | "distro-sync" | "downgrade" | "group" | "groupinstall" | "install"
-        | "localinstall" | "module" | "reinstall" | "update" | "upgrade" => Some(Known {
-            installs: Installs::Packages,
-            index: Index::Used("rpm"),
-            ..LARGE
-        }),
-        "check-update" | "makecache" => Some(Known {
-            index: Index::Fetched("rpm"),
-            ..LARGE
-        }),
-        "autoremove" | "clean" | "erase" | "remove" => Some(CLEANUP),
-        "info" | "list" | "repolist" | "search" => Some(SMALL),
-        _ => None,
-    }
-}
-
-/// Their scripts may do anything; those that build are taken to do what their names say.
-fn javascript(program: &str, arguments: &[Word]) -> Option<Known> {
-    let Some(at) = position(
-        arguments,
-        &["--prefix", "--dir", "-C", "--filter", "--cwd", "-w"],
-    ) else {
-        let only_options = arguments.iter().all(|word| word.is_literal);
-        return (program == "yarn" && only_options).then_some(INSTALLER);
-    };
-    let rest = arguments.get(at..).unwrap_or_default();
-    let word = |at: usize| {
-        rest.get(at)
-            .filter(|word| word.is_literal)
-            .map(|word| word.text.as_str())
-    };
-    match (word(0)?, word(1)) {
-        ("add" | "ci" | "i" | "install" | "prune" | "rebuild" | "fetch" | "build", _) => {
-            Some(INSTALLER)
-        }
-        ("run" | "run-script", Some(script)) if script.contains("build") || script == "compile" => {
-            Some(INSTALLER)
-        }
-        ("cache", Some("clean")) | ("store", Some("prune")) => Some(CLEANUP),
-        ("config" | "pkg", _) => Some(SMALL),
         _ => None,
     }
 }

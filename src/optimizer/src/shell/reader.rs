@@ -54,13 +54,14 @@ const VOLATILE: &[&str] = &[
     "_",
 ];
 
-/// Reads a chain of pipelines.
+/// Reads a chain of pipelines that is run with these variables, later ones winning.
 ///
 /// # Errors
 /// What else stands in the text, or is not understood.
-pub fn read(text: &str) -> Result<Vec<Link>, Refusal> {
+pub fn read(text: &str, env: &[(String, String)]) -> Result<Vec<Link>, Refusal> {
     let mut reader = Reader {
         text,
+        env,
         at: 0,
         end: 0,
         substituted: Vec::new(),
@@ -95,6 +96,7 @@ fn refuse<T>(reason: impl Into<String>) -> Result<T, Refusal> {
 
 struct Reader<'a> {
     text: &'a str,
+    env: &'a [(String, String)],
     at: usize,
     /// Where the last word ended: a blank before this is a part of it.
     end: usize,
@@ -178,7 +180,7 @@ impl<'a> Reader<'a> {
                     return refuse(format!("`{source}` is a word of the shell's own"));
                 }
                 if is_assignment(source) {
-                    command.has_assignments = true;
+                    command.assignments.push(word);
                     continue;
                 }
             }
@@ -187,10 +189,10 @@ impl<'a> Reader<'a> {
         if !command.words.is_empty() {
             return Ok(command);
         }
-        match (command.has_assignments, command.files.is_empty()) {
-            (true, _) => refuse("an assignment changes the shell's variables"),
-            (false, false) => refuse("a redirect stands without a command"),
-            (false, true) => refuse("a command is missing"),
+        match (command.assignments.is_empty(), command.files.is_empty()) {
+            (false, _) => refuse("an assignment changes the shell's variables"),
+            (true, false) => refuse("a redirect stands without a command"),
+            (true, true) => refuse("a command is missing"),
         }
     }
 
@@ -222,7 +224,17 @@ impl<'a> Reader<'a> {
             None | Some('&' | '|' | ';' | '(' | ')' | '<' | '>' | '#') => {
                 refuse("a redirect names no file")
             }
-            Some(_) => self.word(depth).map(Some),
+            Some(_) => {
+                let start = self.at;
+                let word = self.word(depth)?;
+                let is_number = self.text[start..self.at]
+                    .bytes()
+                    .all(|b| b.is_ascii_digit());
+                if is_number && matches!(self.peek(), Some('<' | '>')) {
+                    return refuse("a redirect names no file");
+                }
+                Ok(Some(word))
+            }
         }
     }
 
@@ -314,15 +326,17 @@ impl<'a> Reader<'a> {
             Some('[') => return refuse("shells differ in what `$[` is"),
             Some('(') => {
                 self.at += 1;
+                word.text.push(UNKNOWN);
                 self.substitution(depth + 1)?;
             }
             Some('{') => {
                 self.at += 1;
-                self.braces(depth + 1)?;
+                self.braces(word, depth + 1)?;
             }
             Some(first) if first == '_' || first.is_ascii_alphabetic() => {
                 let name = self.name();
                 not_volatile(name)?;
+                self.value(name, word);
             }
             Some(other @ ('$' | '!' | '?' | '-' | '@' | '*' | '#' | '0'..='9')) => {
                 return refuse(format!("`${other}` is about the shell itself"));
@@ -334,8 +348,16 @@ impl<'a> Reader<'a> {
             }
         }
         word.is_literal = false;
-        word.text.push(UNKNOWN);
         Ok(())
+    }
+
+    /// What a variable may stand for.
+    fn value(&self, name: &str, word: &mut Word) {
+        word.text.push(UNKNOWN);
+        let mut named = self.env.iter().rev().filter(|(other, _)| other == name);
+        if let Some((_, value)) = named.next() {
+            word.text.push_str(value);
+        }
     }
 
     fn name(&mut self) -> &'a str {
@@ -347,8 +369,8 @@ impl<'a> Reader<'a> {
         &rest[..length]
     }
 
-    /// `${NAME}` from the name on, with the word of `${NAME:-word}` and its like.
-    fn braces(&mut self, depth: usize) -> Result<(), Refusal> {
+    /// `${NAME}` from the name on, with the word of `${NAME:-word}` and its like, which it may stand for as well.
+    fn braces(&mut self, word: &mut Word, depth: usize) -> Result<(), Refusal> {
         if depth > MAX_DEPTH {
             return refuse("its expansions are nested deeply");
         }
@@ -360,6 +382,7 @@ impl<'a> Reader<'a> {
             );
         }
         not_volatile(name)?;
+        self.value(name, word);
         if self.take("}") {
             return Ok(());
         }
@@ -373,6 +396,7 @@ impl<'a> Reader<'a> {
         if !has_word {
             return refuse(format!("not all shells have this expansion of `{name}`"));
         }
+        word.text.push(UNKNOWN);
         loop {
             match self.next() {
                 Some('}') => return Ok(()),
@@ -382,16 +406,15 @@ impl<'a> Reader<'a> {
                     return refuse("it has a quote or a brace within an expansion");
                 }
                 Some('$') => {
-                    let mut ignored = Word {
-                        text: String::new(),
-                        is_literal: true,
-                    };
                     if matches!(self.peek(), Some('\'' | '"')) {
                         return refuse("it has a quote or a brace within an expansion");
                     }
-                    self.dollar(&mut ignored, depth)?;
+                    self.dollar(word, depth)?;
                 }
-                Some(other) => check(other.encode_utf8(&mut [0; 4]))?,
+                Some(other) => {
+                    check(other.encode_utf8(&mut [0; 4]))?;
+                    word.text.push(other);
+                }
             }
         }
     }
