@@ -20,6 +20,7 @@ use crate::events::{Events, Outcome, Vertex, VertexId};
 use crate::explain::Findings;
 use crate::export::Made;
 use crate::images::{BaseImage, empty_tree};
+use crate::limits::blocking;
 use crate::remote::Download;
 use crate::request::{BuildRequest, Built};
 use crate::snapshots::Tree;
@@ -222,6 +223,19 @@ impl Build {
                 Err(wrong_kind())
             }
         }
+    }
+
+    /// The same where there must be files to read, of the empty tree too: a changeset may end on it.
+    pub async fn tree_to_read(&self, value: &Value) -> Result<Tree> {
+        if let Some(tree) = self.tree(value).await? {
+            return Ok(tree);
+        }
+        let snapshots = Arc::clone(&self.parts.snapshots);
+        blocking(move || match snapshots.find(empty_tree())? {
+            Some(tree) => Ok(tree),
+            None => snapshots.fork(None)?.keep_as(empty_tree()),
+        })
+        .await
     }
 
     /// The vertex of a node, announced when it is first asked for; those that it waits for are announced before it.

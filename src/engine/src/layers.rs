@@ -16,7 +16,7 @@ use stromatekt_store::blobs::LayerBlob;
 use stromatekt_store::{DiffRecord, Layer};
 use tokio_util::sync::CancellationToken;
 
-use crate::build::{Build, Value, wrong_kind};
+use crate::build::{Build, Value};
 use crate::engine::Parts;
 use crate::error::{Error, Result};
 use crate::images::empty_tree;
@@ -83,7 +83,7 @@ impl Build {
             Some(value) => self.tree(value).await?,
             None => None,
         };
-        let upper = self.tree(upper).await?.ok_or_else(wrong_kind)?;
+        let upper = self.tree_to_read(upper).await?;
         // It saves the kernel from writing out the files of the tree before it compares.
         let touched = self.touched(lower_id, upper_id);
         let _turn = self.parts.limits.disk(&self.cancel).await?;

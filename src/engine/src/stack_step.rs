@@ -16,7 +16,7 @@ use stromatekt_oci::pack::{self, PackOptions};
 use stromatekt_oci::unpack::{UnpackOptions, apply_layer, unpack};
 use stromatekt_store::TreeId;
 
-use crate::build::{Build, Value, wrong_kind};
+use crate::build::{Build, Value};
 use crate::changesets::{Changeset, ImageLayer};
 use crate::conflicts::{self, Side};
 use crate::engine::Parts;
@@ -136,7 +136,7 @@ impl Build {
                     Some(value) => self.tree(value).await?,
                     None => None,
                 };
-                let upper = self.tree(upper).await?.ok_or_else(wrong_kind)?;
+                let upper = self.tree_to_read(upper).await?;
                 Ok(Applicable::Between(lower, upper))
             }
             Changeset::OfImage(_) => {
@@ -170,7 +170,7 @@ impl Build {
                         Some(value) => self.tree(value).await?,
                         None => None,
                     };
-                    (lower, self.tree(upper).await?.ok_or_else(wrong_kind)?)
+                    (lower, self.tree_to_read(upper).await?)
                 }
                 Changeset::OfImage(layer) => self.trees_of(layer).await?,
             });
