@@ -141,7 +141,8 @@ fn similar(source: &Source<'_>, path: &Path) -> Option<String> {
     let (_, nearest) = names
         .iter()
         .filter_map(|other| Some((distance(name, other)?, other)))
-        .filter(|(_, other)| !is_hidden(&parent.join(other)))
+        // A link by this very name leads to nothing that is there.
+        .filter(|(_, other)| *other != name && !is_hidden(&parent.join(other)))
         .min()?;
     Some(parent.join(nearest).to_string_lossy().into_owned())
 }
