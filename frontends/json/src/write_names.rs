@@ -22,19 +22,20 @@ impl Names {
             "" => "tree",
             word => word,
         };
-        let mut name = word.to_owned();
+        // What snapshots are called, `layer-1`, must be no name of anything else.
+        let is_of_snapshots = ["layer", "blob"].into_iter().any(|kind| {
+            let rest = word.strip_prefix(kind);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        });
+        let word = match is_of_snapshots {
+            true => format!("tree-{word}"),
+            false => word.to_owned(),
+        };
+        let mut name = word.clone();
         let mut number = 1;
-        // What snapshots are called must be no name of anything else.
-        while RESERVED.contains(&name.as_str())
-            || name.starts_with("layer-")
-            || name.starts_with("blob-")
-            || self.taken.contains(&name)
-        {
+        while RESERVED.contains(&name.as_str()) || self.taken.contains(&name) {
             number += 1;
-            name = format!(
-                "{}-{number}",
-                word.replace("layer-", "layer").replace("blob-", "blob")
-            );
+            name = format!("{word}-{number}");
         }
         self.taken.insert(name.clone());
         name
@@ -66,7 +67,11 @@ mod tests {
         assert_eq!(names.of_label("[2/5] RUN make"), "stage");
         assert_eq!(names.fresh("scratch"), "scratch-2");
         assert_eq!(names.fresh("a.b c"), "a-b-c");
-        assert_eq!(names.fresh("layer-1"), "layer1-2");
+        assert_eq!(names.fresh("layer-1"), "tree-layer-1");
+        assert_eq!(names.fresh("layer"), "tree-layer");
+        assert_eq!(names.fresh("layer"), "tree-layer-2");
+        assert_eq!(names.fresh("blob--.x"), "tree-blob---x");
+        assert_eq!(names.fresh("layers"), "layers");
         assert_eq!(names.fresh(""), "tree");
     }
 }
