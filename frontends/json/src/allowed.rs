@@ -4,78 +4,114 @@
 //! value of a name says the same in short, and `"file"` allows a single file.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use stromatekt_graph::path;
-use stromatekt_pipeline::{Item, Kind, Problem};
+use stromatekt_pipeline::{Document, Item, Kind, Problem};
 
 /// The part of a directory that may be used.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Allowed {
-    /// All of it.
-    everything: bool,
-    /// What is in it, by name.
-    names: BTreeMap<String, Allowed>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Allowed {
+    /// All that is below it.
+    Everything,
+    /// It itself, if it is no directory.
+    File,
+    /// These names in it.
+    Names(BTreeMap<String, Allowed>),
 }
 
 /// The name under which a directory says that all below it may be used.
 const BELOW: &str = "/";
 
+/// What a pipeline allows.
+///
+/// # Errors
+/// When it is no map, or its `files` are not as they should be.
+pub fn allowed(document: &Document) -> Result<Allowed, Problem> {
+    match document.top().fields("a pipeline")?.take("files") {
+        Some(item) => Allowed::read(&item),
+        None => Ok(Allowed::Names(BTreeMap::new())),
+    }
+}
+
 impl Allowed {
     /// Reads a directory's value.
-    pub fn read(item: &Item<'_>) -> Result<Self, Problem> {
-        let mut allowed = Self::default();
+    fn read(item: &Item<'_>) -> Result<Self, Problem> {
+        let mut names = BTreeMap::new();
+        let mut is_everything = false;
         for entry in item.entries()? {
             let name = entry.name;
-            let is_text = matches!(entry.item.kind(), Kind::String(_));
             if name == BELOW {
                 entry.item.word("value of \"/\"", &[("directory", ())])?;
-                allowed.everything = true;
+                is_everything = true;
                 continue;
             }
-            if name.is_empty() || name == "." || name == ".." || name.contains('/') {
-                let problem = entry
-                    .name_place
-                    .problem(format!("`{name}` is no name of a file or directory"));
+            let is_name = !matches!(name, "" | "." | "..") && !name.contains(['/', '\0']);
+            if !is_name {
+                let problem = entry.name_place.problem(format!(
+                    "`{}` is no name of a file or directory",
+                    name.escape_debug()
+                ));
                 return Err(
                     problem.help("names lie in each other: {\"src\": {\"main.c\": \"file\"}}")
                 );
             }
-            let inner = match is_text {
-                true => {
-                    entry
-                        .item
-                        .word("value of a name", &[("file", ()), ("directory", ())])?;
-                    Self {
-                        everything: true,
-                        names: BTreeMap::new(),
-                    }
-                }
-                false => Self::read(&entry.item)?,
+            let words = [("file", true), ("directory", false)];
+            let inner = match entry.item.kind() {
+                Kind::String(_) => match entry.item.word("value of a name", &words)? {
+                    true => Self::File,
+                    false => Self::Everything,
+                },
+                _ => Self::read(&entry.item)?,
             };
-            allowed.names.insert(name.to_owned(), inner);
+            names.insert(name.to_owned(), inner);
         }
-        Ok(allowed)
+        Ok(match is_everything {
+            true => Self::Everything,
+            false => Self::Names(names),
+        })
     }
 
     /// Whether a path or pattern of the context, and all that is below it, may be used.
-    pub fn allows(&self, pattern: &str) -> bool {
+    pub(crate) fn allows(&self, pattern: &str) -> bool {
         let clean = path::clean(&format!("/{pattern}"));
-        let mut here = self;
-        for part in clean.split('/').filter(|part| !part.is_empty()) {
-            if here.everything {
-                return true;
-            }
+        let mut parts = clean.split('/').filter(|part| !part.is_empty());
+        let end = self.at(|| {
             // A pattern may stand for anything in its directory.
-            match here.names.get(part) {
-                Some(inner) if !is_pattern(part) => here = inner,
-                _ => return false,
-            }
+            parts
+                .next()
+                .map(|part| Some(part).filter(|part| !is_pattern(part)))
+        });
+        matches!(end, Some(Self::Everything | Self::File))
+    }
+
+    /// Whether an entry of the context is there for those who may use no more than this: it may be used, or leads to what may.
+    #[must_use]
+    pub fn shows(&self, path: &Path, is_directory: bool) -> bool {
+        let mut parts = path.components();
+        match self.at(|| parts.next().map(|part| part.as_os_str().to_str())) {
+            Some(Self::Everything) => true,
+            Some(Self::File) => !is_directory,
+            Some(Self::Names(_)) => is_directory,
+            None => false,
         }
-        here.everything
+    }
+
+    /// What is said of a path; of a part of it that is nothing, nothing can be said.
+    fn at<'p>(&self, mut parts: impl FnMut() -> Option<Option<&'p str>>) -> Option<&Self> {
+        let mut here = self;
+        while let Some(part) = parts() {
+            here = match here {
+                Self::Everything => return Some(here),
+                Self::File => return None,
+                Self::Names(names) => names.get(part?)?,
+            };
+        }
+        Some(here)
     }
 
     /// What must be added so that a path may be used, as JSON.
-    pub fn way_out(pattern: &str) -> String {
+    pub(crate) fn way_out(pattern: &str) -> String {
         let clean = path::clean(&format!("/{pattern}"));
         let parts: Vec<&str> = clean.split('/').filter(|part| !part.is_empty()).collect();
         let literal: Vec<&str> = parts
@@ -99,7 +135,7 @@ mod tests {
     use super::*;
     use stromatekt_pipeline::Document;
 
-    fn allowed(text: &str) -> Result<Allowed, Problem> {
+    fn read(text: &str) -> Result<Allowed, Problem> {
         let document = Document::parse_json("p.json", text).expect(text);
         Allowed::read(&document.top())
     }
@@ -107,7 +143,7 @@ mod tests {
     #[test]
     fn a_directory_allows_what_it_says() {
         let files = r#"{"src": {"/": "directory"}, "Cargo.toml": "file", "doc": {"a": {"b": "directory"}}, "empty": {}}"#;
-        let allowed = allowed(files).expect(files);
+        let allowed = read(files).expect(files);
         for path in [
             "src",
             "/src/",
@@ -130,10 +166,35 @@ mod tests {
             "other",
             "src/../other",
             "Cargo.*",
+            "Cargo.toml/x",
         ] {
             assert!(!allowed.allows(path), "{path}");
         }
-        assert!(!Allowed::default().allows("anything"));
+        assert!(!read("{}").expect("a map").allows("anything"));
+    }
+
+    #[test]
+    fn only_what_is_allowed_and_the_way_to_it_is_shown() {
+        let files =
+            r#"{"src": {"/": "directory"}, "Cargo.toml": "file", "doc": {"a": "directory"}}"#;
+        let allowed = read(files).expect(files);
+        for (path, is_directory, is_shown) in [
+            ("", true, true),
+            ("src", true, true),
+            ("src/deep/file", false, true),
+            ("src", false, true),
+            ("Cargo.toml", false, true),
+            ("Cargo.toml", true, false),
+            ("Cargo.toml/x", false, false),
+            ("doc", true, true),
+            // A link may lead anywhere.
+            ("doc", false, false),
+            ("doc/b", false, false),
+            ("other", true, false),
+        ] {
+            let shown = allowed.shows(Path::new(path), is_directory);
+            assert_eq!(shown, is_shown, "{path} {is_directory}");
+        }
     }
 
     #[test]
@@ -153,9 +214,10 @@ mod tests {
             r#"{"a": "socket"}"#,
             r#"{"a": 1}"#,
             r#"{"..": {}}"#,
+            r#"{"a\u0000": {}}"#,
             "[]",
         ] {
-            assert!(allowed(text).is_err(), "{text}");
+            assert!(read(text).is_err(), "{text}");
         }
     }
 }

@@ -1,20 +1,17 @@
 //! The graph under construction, with the nodes that names stand for.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use stromatekt_graph::export::TreeFile;
-use stromatekt_graph::op::{
-    Context, Diff, Http, Image, ImageLocation, Layer, Op, Scratch, Stack, StackLayer,
-};
+use stromatekt_graph::op::{Context, Diff, Http, Op, Scratch, Stack, StackLayer};
 use stromatekt_graph::{Graph, Node, NodeId};
 use stromatekt_oci::compress::Compression;
-use stromatekt_oci::config::ImageConfig;
 use stromatekt_oci::platform::Platform;
 use stromatekt_pipeline::{ImageConfigs, ImageRequest, Options, Place, Problem};
 
 use crate::image::MadeImage;
-use crate::model::{Import, Name, Pipeline, SourceKind};
+use crate::model::{Name, Pipeline, SourceKind};
 use crate::scope::{Here, Scope, Thing, Use};
 
 /// The name of the build context in a graph.
@@ -63,6 +60,8 @@ pub struct Builder<'a> {
     pub pipeline: &'a Pipeline,
     /// Its names.
     pub scope: &'a Scope<'a>,
+    /// The directory of the pipeline's file.
+    pub directory: &'a Path,
     /// What the user said besides.
     pub options: &'a Options,
     /// Where images are instead of where the pipeline says.
@@ -112,19 +111,16 @@ impl Builder<'_> {
             .map_err(|error| place.problem(error.to_string()))
     }
 
-    /// The empty tree.
-    pub fn scratch(&mut self) -> Result<NodeId, Problem> {
+    /// The empty tree, for something at this place.
+    pub fn scratch(&mut self, place: &Place) -> Result<NodeId, Problem> {
         let node = Node {
             op: Op::Scratch(Scratch),
             label: "[internal] empty tree".to_owned(),
             origin: None,
             no_cache: false,
         };
-        let start = self.pipeline.timelines.first();
-        self.graph.add(node).map_err(|error| match start {
-            Some(timeline) => timeline.name.place.problem(error.to_string()),
-            None => unplaced(error.to_string()),
-        })
+        let added = self.graph.add(node);
+        added.map_err(|error| place.problem(error.to_string()))
     }
 
     /// A tree, or nothing if it is the empty one.
@@ -170,11 +166,11 @@ impl Builder<'_> {
     }
 
     /// The files of something.
-    pub fn tree(&mut self, name: &Name, here: Option<Here>) -> Result<NodeId, Problem> {
+    pub fn tree(&mut self, name: &Name, here: Here) -> Result<NodeId, Problem> {
         match self.scope.resolve(name, here, Use::Tree)? {
             Thing::Changeset { .. } | Thing::ImportLayer(..) => {
                 let layers = self.changesets(name, here, Use::Changeset)?;
-                let empty = self.scratch()?;
+                let empty = self.scratch(&name.place)?;
                 let label = format!("[internal] files of {}", name.text);
                 self.stacked(empty, &layers, false, label, &name.place)
             }
@@ -188,7 +184,7 @@ impl Builder<'_> {
     }
 
     /// The layers of something that a timeline can stand on.
-    pub fn stack(&mut self, name: &Name, here: Option<Here>) -> Result<LayerStack, Problem> {
+    pub fn stack(&mut self, name: &Name, here: Here) -> Result<LayerStack, Problem> {
         let thing = self.scope.resolve(name, here, Use::Stack)?;
         self.stack_of(thing, &name.place)
     }
@@ -198,7 +194,7 @@ impl Builder<'_> {
             Thing::Scratch => Ok(LayerStack {
                 image: None,
                 layers: Vec::new(),
-                tree: self.scratch()?,
+                tree: self.scratch(place)?,
             }),
             Thing::Import(index) => {
                 let tree = self.import(index)?;
@@ -240,7 +236,7 @@ impl Builder<'_> {
         name: &str,
         place: &Place,
     ) -> Result<LayerStack, Problem> {
-        let empty = self.scratch()?;
+        let empty = self.scratch(place)?;
         let changeset = self.diff(empty, tree, name, place)?;
         Ok(LayerStack {
             image: None,
@@ -268,7 +264,8 @@ impl Builder<'_> {
                 (Op::Http(http), url.clone())
             }
             SourceKind::Directory { context, path } => {
-                self.contexts.insert(context.clone(), PathBuf::from(path));
+                let place = self.directory.join(path);
+                self.contexts.insert(context.clone(), place);
                 let name = context.clone();
                 (Op::Context(Context { name }), path.clone())
             }
@@ -287,7 +284,7 @@ impl Builder<'_> {
     pub fn changesets(
         &mut self,
         name: &Name,
-        here: Option<Here>,
+        here: Here,
         wanted: Use,
     ) -> Result<Vec<Layered>, Problem> {
         let thing = self.scope.resolve(name, here, wanted)?;
@@ -300,8 +297,7 @@ impl Builder<'_> {
                 }
             }
             Thing::ImportLayer(index, number) => {
-                let count = self.layer_count(index)?;
-                if let Some(count) = count
+                if let Some(count) = self.layer_count(index)
                     && number >= count
                 {
                     let import = &self.pipeline.images[index].name.text;
@@ -312,21 +308,14 @@ impl Builder<'_> {
                 }
                 Ok(vec![self.image_layer(index, number, &name.place)?])
             }
-            Thing::Import(index) => {
-                let count = self.layer_count(index)?.unwrap_or_default();
-                (0..count)
-                    .map(|number| self.image_layer(index, number, &name.place))
-                    .collect()
-            }
+            Thing::Import(index) => self.image_layers(index, &name.place),
             thing => {
                 let stack = self.stack_of(thing, &name.place)?;
                 let mut layers = Vec::new();
                 if let Some(image) = stack.image
                     && let Some(index) = self.import_of(image)
                 {
-                    for number in 0..self.layer_count(index)?.unwrap_or_default() {
-                        layers.push(self.image_layer(index, number, &name.place)?);
-                    }
+                    layers.extend(self.image_layers(index, &name.place)?);
                 }
                 layers.extend(stack.layers);
                 Ok(layers)
@@ -338,7 +327,7 @@ impl Builder<'_> {
     pub fn composed<'n>(
         &mut self,
         names: impl Iterator<Item = &'n Name>,
-        here: Option<Here>,
+        here: Here,
         wanted: Use,
     ) -> Result<(Option<NodeId>, Vec<Vec<Layered>>), Problem> {
         let mut image = None;
@@ -362,101 +351,8 @@ impl Builder<'_> {
         Ok((image, layers))
     }
 
-    fn image_layer(
-        &mut self,
-        index: usize,
-        number: usize,
-        place: &Place,
-    ) -> Result<Layered, Problem> {
-        let image = self.import(index)?;
-        let name = format!("{}.layers.{number}", self.pipeline.images[index].name.text);
-        let op = Op::Layer(Layer {
-            image,
-            index: number,
-        });
-        Ok(Layered {
-            changeset: self.add(op, format!("layer {name}"), place)?,
-            name,
-            compression: None,
-            is_own: false,
-        })
-    }
-
-    /// The import that a node is the image of.
-    fn import_of(&self, node: NodeId) -> Option<usize> {
-        let Op::Image(image) = &self.graph.node(node).op else {
-            return None;
-        };
-        self.pipeline.images.iter().position(|import| {
-            let (location, platform) = self.located(import);
-            location == image.source && platform == image.platform
-        })
-    }
-
-    /// Where an image is, and for which platform it is asked.
-    fn located(&self, import: &Import) -> (ImageLocation, Platform) {
-        let platform = import.platform.as_ref().unwrap_or(&self.platform);
-        let location = match &import.location {
-            ImageLocation::Named(reference) => {
-                let is_meant = |name: &&String| {
-                    name.parse().is_ok_and(|name| *reference == name)
-                        || **name == reference.familiar_name()
-                };
-                let replaced = self.overrides.keys().find(is_meant);
-                match replaced.and_then(|name| self.overrides.get(name)) {
-                    Some(path) => ImageLocation::Layout {
-                        path: path.clone(),
-                        selector: None,
-                    },
-                    None => import.location.clone(),
-                }
-            }
-            layout @ ImageLocation::Layout { .. } => layout.clone(),
-        };
-        (location, platform.clone())
-    }
-
-    fn import(&mut self, index: usize) -> Result<NodeId, Problem> {
-        let pipeline = self.pipeline;
-        let import = &pipeline.images[index];
-        let (source, platform) = self.located(import);
-        let label = format!("[{}] FROM {source}", import.name.text);
-        let op = Op::Image(Image { source, platform });
-        self.add(op, label, &import.name.place)
-    }
-
-    fn layer_count(&mut self, index: usize) -> Result<Option<usize>, Problem> {
-        Ok(self
-            .config(index)
-            .map(|config| config.rootfs.diff_ids.len()))
-    }
-
-    /// The config of an import; nothing where it must be found first.
-    pub fn config(&mut self, index: usize) -> Option<ImageConfig> {
-        let import = &self.pipeline.images[index];
-        let (location, platform) = self.located(import);
-        let key = (location, platform);
-        if let Some(config) = self.configs.get(&key) {
-            return Some(config.clone());
-        }
-        let (location, platform) = key;
-        let is_known = self
-            .requests
-            .iter()
-            .any(|known| known.location == location && known.platform == platform);
-        if !is_known {
-            self.requests.push(ImageRequest {
-                name: location.to_string(),
-                location,
-                platform,
-                place: import.name.place.clone(),
-            });
-        }
-        None
-    }
-
     /// A blob that a step made.
-    pub fn blob(&self, name: &Name, here: Option<Here>) -> Result<TreeFile, Problem> {
+    pub fn blob(&self, name: &Name, here: Here) -> Result<TreeFile, Problem> {
         match self.scope.resolve(name, here, Use::Blob)? {
             Thing::Blob {
                 timeline,
@@ -473,13 +369,4 @@ impl Builder<'_> {
             _ => Err(name.place.problem("this is no blob")),
         }
     }
-}
-
-fn unplaced(message: String) -> Problem {
-    Place {
-        file: "".into(),
-        span: stromatekt_pipeline::Span::default(),
-        path: String::new(),
-    }
-    .problem(message)
 }

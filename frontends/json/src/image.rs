@@ -1,5 +1,6 @@
 //! The images of a timeline: composed of layers and a config, or with manifests that steps wrote.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use stromatekt_dockerfile::inherit;
@@ -76,11 +77,8 @@ pub fn export(
             config,
         } => {
             let stack = state.whole(builder, &timeline.name)?;
-            let (stack, histories) = match layers {
-                None => {
-                    let histories = vec![None; stack.layers.len()];
-                    (stack, histories)
-                }
+            let composed = match layers {
+                None => Composed::of(stack),
                 Some(layers) => composed(builder, &stack, layers, &label, marks)?,
             };
             let base = match config_from {
@@ -91,24 +89,13 @@ pub fn export(
                     _ => None,
                 },
             };
-            let op = compose(
-                builder,
-                stack,
-                histories,
-                base,
-                config.as_deref(),
-                marks.place,
-            )?;
+            let op = compose(builder, composed, base, config.as_deref(), marks.place)?;
             (op, false, false)
         }
     };
     let node = builder.add(op, label, marks.place)?;
-    let named = export.name.iter().filter_map(|name| name.text.parse().ok());
     Ok(MadeImage {
-        tags: match export.tags.is_empty() {
-            true => named.collect(),
-            false => export.tags.clone(),
-        },
+        tags: export.tags.iter().map(|(tag, _)| tag.clone()).collect(),
         name,
         node,
         is_index,
@@ -124,8 +111,8 @@ pub fn of_timeline(
     stack: LayerStack,
     place: &Place,
 ) -> Result<MadeImage, Problem> {
-    let histories = vec![None; stack.layers.len()];
-    let op = compose(builder, stack, histories, None, None, place)?;
+    let composed = Composed::of(stack);
+    let op = compose(builder, composed, None, None, place)?;
     let name = timeline.name.text.clone();
     Ok(MadeImage {
         node: builder.add(op, format!("[{name}] export"), place)?,
@@ -144,7 +131,7 @@ fn composed(
     layers: &[ComposedLayer],
     label: &str,
     marks: &Marks<'_>,
-) -> Result<(LayerStack, Vec<Option<usize>>), Problem> {
+) -> Result<Composed, Problem> {
     let names = layers.iter().map(|layer| &layer.layer);
     let (image, found) = builder.composed(names, marks.here, Use::Changesets)?;
     let mut all: Vec<Layered> = Vec::new();
@@ -160,7 +147,7 @@ fn composed(
                 ))
                 .help("leave `history` out, or name a changeset"));
         }
-        histories.extend(vec![layer.history; several.len()]);
+        histories.extend(vec![layer.history.clone(); several.len()]);
         all.extend(several);
     }
     let same = own.image == image
@@ -174,7 +161,7 @@ fn composed(
         false => {
             let base = match image {
                 Some(image) => image,
-                None => builder.scratch()?,
+                None => builder.scratch(marks.place)?,
             };
             builder.stacked(base, &all, false, label.to_owned(), marks.place)?
         }
@@ -184,46 +171,67 @@ fn composed(
         layers: all,
         tree,
     };
-    Ok((stack, histories))
+    Ok(Composed { stack, histories })
+}
+
+/// Layers, each with the entry of the history that is about it, and where that is said.
+struct Composed {
+    stack: LayerStack,
+    histories: Vec<Option<(usize, Place)>>,
+}
+
+impl Composed {
+    fn of(stack: LayerStack) -> Self {
+        let histories = vec![None; stack.layers.len()];
+        Self { stack, histories }
+    }
 }
 
 fn compose(
     builder: &mut Builder<'_>,
-    stack: LayerStack,
-    mut histories: Vec<Option<usize>>,
+    composed: Composed,
     base: Option<ImageConfig>,
     config: Option<&ConfigItem>,
     place: &Place,
 ) -> Result<Op, Problem> {
-    let has_history = base.is_some() || stack.image.is_none();
+    let stack = composed.stack;
     let mut image = match base {
         Some(base) => inherit::from_base(base),
         None => ImageConfig::for_platform(&builder.platform),
     };
-    let sets = |field: &str| config.is_some_and(|config| config.fields.iter().any(|f| f == field));
+    // It is about layers, wherever the rest of the config is from.
+    image.history = match stack.image {
+        Some(below) => builder.config_of(below).unwrap_or_default().history,
+        None => Vec::new(),
+    };
+    let said = |field: &str| config?.fields.iter().find(|name| name.text == field);
     if let Some(config) = config {
         image = overlaid(image, config).map_err(|error| place.problem(error.to_string()))?;
     }
-    if sets("history") {
+    let said_created = match said("created") {
+        Some(_) => image.created.clone(),
+        None => None,
+    };
+    let has_own = said("history").is_some();
+    let own: &[History] = if has_own { &image.history } else { &[] };
+    let mut histories = check_histories(&composed.histories, own)?;
+    if has_own {
         defaults(&image.history, &mut histories);
-    } else if has_history {
+        for entry in &mut image.history {
+            entry.created = entry.created.take().or_else(|| said_created.clone());
+        }
+    } else {
         for (layer, history) in stack.layers.iter().zip(&mut histories) {
             *history = Some(image.history.len());
             image.history.push(History {
+                created: said_created.clone(),
                 created_by: layer.name.clone(),
                 comment: HISTORY_COMMENT.to_owned(),
                 ..History::default()
             });
         }
     }
-    let number = |history: &Option<usize>| history.filter(|number| *number >= image.history.len());
-    if let Some(number) = histories.iter().find_map(number) {
-        let count = image.history.len();
-        return Err(place.problem(format!(
-            "a layer names entry {number} of the history, which has {count} entries"
-        )));
-    }
-    if !sets("created") {
+    if said_created.is_none() {
         let epoch = builder.options.source_date_epoch.and_then(from_epoch);
         image.created = epoch.map(rfc3339);
     }
@@ -241,6 +249,43 @@ fn compose(
         config: image,
         tree: stack.tree,
     })))
+}
+
+/// The entries of the user's history that layers name must be there, be about a layer, and about one alone.
+fn check_histories(
+    named: &[Option<(usize, Place)>],
+    history: &[History],
+) -> Result<Vec<Option<usize>>, Problem> {
+    let mut known: BTreeMap<usize, &Place> = BTreeMap::new();
+    for (number, place) in named.iter().flatten() {
+        let wrong = match history.get(*number) {
+            None if history.is_empty() => place
+                .problem(format!(
+                    "there is no history that entry {number} could be in"
+                ))
+                .help("write `history` into `config`"),
+            None => place
+                .problem(format!(
+                    "there is no entry {number} in the history, which has {}",
+                    history.len()
+                ))
+                .help("the first is 0"),
+            Some(entry) if entry.empty_layer => place
+                .problem(format!(
+                    "entry {number} of the history says that it made no layer"
+                ))
+                .help("leave `empty_layer` out there, or name another entry"),
+            Some(_) => match known.insert(*number, place) {
+                None => continue,
+                Some(first) => place
+                    .problem(format!("entry {number} of the history is about two layers"))
+                    .also("it is about this one", first.clone()),
+            },
+        };
+        return Err(wrong);
+    }
+    let number = |one: &Option<(usize, Place)>| one.as_ref().map(|(number, _)| *number);
+    Ok(named.iter().map(number).collect())
 }
 
 /// Where nothing is said, the last entries that made layers are about the layers on top.
@@ -268,9 +313,9 @@ fn overlaid(image: ImageConfig, config: &ConfigItem) -> Result<ImageConfig, stro
     };
     let (mut whole, set) = (json(&image), json(&config.config));
     for field in &config.fields {
-        let (into, from, name) = match field.strip_prefix("config.") {
+        let (into, from, name) = match field.text.strip_prefix("config.") {
             Some(name) => (&mut whole["config"], &set["config"], name),
-            None => (&mut whole, &set, field.as_str()),
+            None => (&mut whole, &set, field.text.as_str()),
         };
         if let Some(into) = into.as_object_mut() {
             match from.get(name) {

@@ -8,11 +8,12 @@
 //! How names are looked up is in `scope`.
 //!
 //! Inside, the document goes one way: `read` and its siblings make a `model` of it, `scope` and `order` look up all names, `timeline` carries
-//! out the steps with `build`, which holds the graph, and `image` ends it. [`write`] goes the other way.
+//! out the steps with `build`, which holds the graph, and `imports`, and `image` ends it. [`write`] goes the other way.
 
 mod allowed;
 mod build;
 mod image;
+mod imports;
 mod lower;
 mod model;
 mod order;
@@ -32,6 +33,7 @@ mod write_chains;
 mod write_names;
 mod write_steps;
 
+pub use allowed::{Allowed, allowed};
 pub use lower::lower;
 pub use schema::schema;
 pub use write::{ImageToWrite, WriteError, write};

@@ -1,9 +1,11 @@
 //! A pipeline as a graph: the timelines that the wanted images need, in order, for each platform.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use stromatekt_dockerfile::proxy_environment;
 use stromatekt_graph::Graph;
+use stromatekt_oci::reference::ImageReference;
 use stromatekt_pipeline::{
     Document, ImageConfigs, Lowered, LoweredExport, LoweredImage, Lowering, Options, Place,
     Problem, suggest,
@@ -11,7 +13,7 @@ use stromatekt_pipeline::{
 
 use crate::build::Builder;
 use crate::image::{self, MadeImage};
-use crate::model::{ExportImage, Pipeline, StepKind};
+use crate::model::{Pipeline, StepKind};
 use crate::order::{Order, order};
 use crate::scope::Scope;
 use crate::{read, timeline};
@@ -47,6 +49,7 @@ pub fn lower(
     let mut builder = Builder {
         pipeline: &pipeline,
         scope: &scope,
+        directory: Path::new(&*document.file).parent().unwrap_or(Path::new("")),
         options,
         overrides,
         configs,
@@ -58,7 +61,7 @@ pub fn lower(
         finished: BTreeMap::new(),
     };
     let mut images: Vec<LoweredImage> = Vec::new();
-    let mut warnings = Vec::new();
+    let mut warnings = unused(options).into_iter().collect::<Vec<_>>();
     for platform in platforms {
         builder.platform = platform.normalized();
         builder.finished.clear();
@@ -100,6 +103,22 @@ pub fn lower(
         warnings,
         uses_context: builder.uses_context,
     })))
+}
+
+/// What the command line says of variables, of which JSON pipelines have none: only proxies reach the steps.
+fn unused(options: &Options) -> Option<String> {
+    let is_proxy = |name: &str| {
+        let given = [(name.to_owned(), "set".to_owned())].into();
+        !proxy_environment(&given).is_empty()
+    };
+    let names = options.variables.keys().map(String::as_str);
+    let names: Vec<&str> = names.filter(|name| !is_proxy(name)).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "[Warning] One or more build-args [{}] were not consumed",
+            names.join(" ")
+        )
+    })
 }
 
 fn made(builder: &mut Builder<'_>, wanted: Wanted) -> Result<MadeImage, Problem> {
@@ -183,13 +202,13 @@ fn start(mut place: Place) -> Place {
 
 fn images(pipeline: &Pipeline) -> Result<Vec<Named<'_>>, Problem> {
     let mut all: Vec<Named<'_>> = Vec::new();
+    let mut tags: Vec<(&ImageReference, &Place)> = Vec::new();
     for (index, timeline) in pipeline.timelines.iter().enumerate() {
         for (step, one) in timeline.steps.iter().enumerate() {
             let StepKind::ExportImage(export) = &one.kind else {
                 continue;
             };
-            let ExportImage { name, .. } = export.as_ref();
-            let (name, place) = match name {
+            let (name, place) = match &export.name {
                 Some(name) => (name.text.as_str(), &name.place),
                 None => (timeline.name.text.as_str(), &one.place),
             };
@@ -198,6 +217,14 @@ fn images(pipeline: &Pipeline) -> Result<Vec<Named<'_>>, Problem> {
                     .problem(format!("two images are called `{name}`"))
                     .also("it is the name of this", first.place.clone())
                     .help("`name` gives an image another name than that of its timeline"));
+            }
+            for (tag, place) in &export.tags {
+                if let Some((_, first)) = tags.iter().find(|(known, _)| *known == tag) {
+                    return Err(place
+                        .problem(format!("two images get the name {}", tag.familiar()))
+                        .also("it is given here", (*first).clone()));
+                }
+                tags.push((tag, place));
             }
             all.push(Named {
                 name,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use stromatekt_graph::file::Unpack;
-use stromatekt_graph::limits::Limits;
+use stromatekt_graph::limits::{Resources, Ulimit};
 use stromatekt_graph::op::{Git, ImageLocation};
 use stromatekt_graph::run::{Executor, Network, Security, Sharing};
 use stromatekt_oci::compress::Compression;
@@ -234,20 +234,26 @@ pub struct RunStep {
     pub cwd: String,
     /// `name|uid[:group|gid]`; root where empty.
     pub user: String,
+    /// More groups.
+    pub groups: Vec<u32>,
     /// Its host name.
     pub hostname: Option<String>,
     /// What is mounted.
     pub mounts: Vec<MountEntry>,
     /// What runs it.
     pub executor: Executor,
-    /// Its network; that of the command line where absent.
-    pub network: Option<Network>,
-    /// How much it may do.
-    pub security: Security,
+    /// Its network, and where that is said; that of the command line where absent.
+    pub network: Option<(Network, Place)>,
+    /// How much it may do, and where that is said.
+    pub security: Option<(Security, Place)>,
     /// Additional lines of `/etc/hosts`.
     pub extra_hosts: Vec<(String, IpAddr)>,
-    /// What bounds it; what the command line says where absent.
-    pub limits: Option<Limits>,
+    /// Limits of setrlimit(2), over those of the command line.
+    pub ulimits: Vec<Ulimit>,
+    /// The control group to make its own in; that of the command line where absent.
+    pub cgroup_parent: Option<String>,
+    /// How much of the machine it gets; what the command line says where absent.
+    pub resources: Option<Resources>,
 }
 
 /// Something mounted.
@@ -364,8 +370,8 @@ pub struct ImportedObject {
 pub struct ExportImage {
     /// Its name; that of the timeline where absent.
     pub name: Option<Name>,
-    /// The names that it gets in the store.
-    pub tags: Vec<ImageReference>,
+    /// The names that it gets in the store, each with its place: its own name where `tags` says no other.
+    pub tags: Vec<(ImageReference, Place)>,
     /// The OCI layout that it is written to.
     pub path: Option<String>,
     /// What it is made of.
@@ -403,7 +409,7 @@ pub struct ComposedLayer {
     /// Which.
     pub layer: Name,
     /// Which entry of the config's history is about it.
-    pub history: Option<usize>,
+    pub history: Option<(usize, Place)>,
 }
 
 /// The config of an image.
@@ -412,5 +418,5 @@ pub struct ConfigItem {
     /// What is set.
     pub config: ImageConfig,
     /// The names of the fields that are set: `created`, `config.Env`.
-    pub fields: Vec<String>,
+    pub fields: Vec<Name>,
 }

@@ -55,7 +55,7 @@ fn needs(
             step,
         };
         for (name, wanted) in names(&one.kind) {
-            let thing = scope.resolve(name, Some(here), wanted)?;
+            let thing = scope.resolve(name, here, wanted)?;
             let other = match thing {
                 Thing::Timeline(timeline)
                 | Thing::Changeset { timeline, .. }

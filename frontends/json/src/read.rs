@@ -1,5 +1,7 @@
 //! A document as a [`Pipeline`]: the top of the file, and the values that all parts of it have in common.
 
+use std::collections::BTreeMap;
+
 use stromatekt_graph::op::{Git, ImageLocation};
 use stromatekt_graph::path;
 use stromatekt_oci::compress::Compression;
@@ -8,7 +10,7 @@ use stromatekt_oci::platform::Platform;
 use stromatekt_oci::reference::ImageReference;
 use stromatekt_pipeline::{Document, Fields, Item, Problem};
 
-use crate::allowed::Allowed;
+use crate::allowed::allowed;
 use crate::model::{Import, Name, Pipeline, Source, SourceKind, Timeline};
 use crate::read_step;
 
@@ -22,12 +24,11 @@ pub fn pipeline(document: &Document) -> Result<Pipeline, Problem> {
     if let Some(schema) = top.take("$schema") {
         schema.string()?;
     }
-    let files = match top.take("files") {
-        Some(item) => Allowed::read(&item)?,
-        None => Allowed::default(),
-    };
+    top.take("files");
+    let files = allowed(document)?;
     let images = each(top.take("images"), import)?;
     let sources = each(top.take("sources"), source)?;
+    no_context_twice(&sources)?;
     let timelines = top.required_any(&["timelines", "tasks"])?;
     let timelines = each(Some(timelines), timeline)?;
     let export = match top.take("export") {
@@ -78,9 +79,16 @@ fn location(item: &Item<'_>) -> Result<ImageLocation, Problem> {
     {
         ImageType::Oci => {
             let path = fields.required("path")?.non_empty()?.into();
-            let tag = optional_string(&mut fields, "tag")?;
-            let digest = optional::<Digest>(&mut fields, "digest")?;
-            let selector = digest.map(|digest| digest.to_string()).or(tag);
+            let selector = match (fields.take("tag"), fields.take("digest")) {
+                (Some(tag), Some(digest)) => {
+                    return Err(digest
+                        .problem("an image in a layout is chosen by its `tag` or by its `digest`, not both")
+                        .also("`tag`", tag.place()));
+                }
+                (Some(tag), None) => Some(tag.non_empty()?.to_owned()),
+                (None, Some(digest)) => Some(parsed::<Digest>(&digest)?.to_string()),
+                (None, None) => None,
+            };
             ImageLocation::Layout { path, selector }
         }
         ImageType::Docker => {
@@ -136,18 +144,42 @@ fn source(item: &Item<'_>) -> Result<Source, Problem> {
             checksum: optional(&mut fields, "checksum")?,
         },
         SourceType::Directory => SourceKind::Directory {
-            context: optional_string(&mut fields, "contextName")?
-                .unwrap_or_else(|| name.text.clone()),
+            context: match fields.take("contextName") {
+                Some(item) if item.non_empty()? == "context" => {
+                    return Err(item.problem("`context` is the name of the build context"));
+                }
+                Some(item) => item.non_empty()?.to_owned(),
+                None => name.text.clone(),
+            },
             path: fields.required("path")?.non_empty()?.to_owned(),
         },
     };
-    if let (SourceKind::Directory { context, .. }, true) = (&kind, true)
-        && context == "context"
-    {
-        return Err(fields.problem("`context` is the name of the build context"));
-    }
     fields.finish()?;
     Ok(Source { name, kind })
+}
+
+/// The graph knows directories by these names alone.
+fn no_context_twice(sources: &[Source]) -> Result<(), Problem> {
+    let mut known: BTreeMap<&str, (&str, &Name)> = BTreeMap::new();
+    for source in sources {
+        let SourceKind::Directory { context, path } = &source.kind else {
+            continue;
+        };
+        match known.insert(context, (path, &source.name)) {
+            Some((other, first)) if other != path => {
+                return Err(source
+                    .name
+                    .place
+                    .problem(format!(
+                        "two directories are called `{context}` in plans and caches"
+                    ))
+                    .also("it is the name of this", first.place.clone())
+                    .help("`contextName` gives one of them another name"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn url(item: &Item<'_>) -> Result<String, Problem> {
@@ -176,6 +208,14 @@ pub fn each<T>(
     match item {
         Some(item) => item.list()?.iter().map(read).collect(),
         None => Ok(Vec::new()),
+    }
+}
+
+/// A text that is handed to the kernel.
+pub fn no_zero<'a>(item: &Item<'_>, text: &'a str) -> Result<&'a str, Problem> {
+    match text.contains('\0') {
+        true => Err(item.problem("this has no character 0")),
+        false => Ok(text),
     }
 }
 
@@ -255,10 +295,7 @@ pub fn absolute(item: &Item<'_>) -> Result<String, Problem> {
             .problem(format!("`{text}` is not absolute"))
             .help(format!("write /{text}")));
     }
-    if text.contains('\0') {
-        return Err(item.problem("a path has no character 0"));
-    }
-    let clean = path::clean(text);
+    let clean = path::clean(no_zero(item, text)?);
     Ok(match text.ends_with('/') && clean != "/" {
         true => format!("{clean}/"),
         false => clean,

@@ -1,10 +1,11 @@
 //! The config of an image, by the field names of the image-spec (`config.md`) and docker's.
 
 use stromatekt_oci::config::{ContainerConfig, HealthConfig, History, ImageConfig};
+use stromatekt_oci::time::parse_rfc3339;
 use stromatekt_pipeline::{Fields, Item, Problem};
 
-use crate::model::ConfigItem;
-use crate::read::{each, flag, optional_string};
+use crate::model::{ConfigItem, Name};
+use crate::read::{each, flag};
 
 /// A config, with the names of the fields that are there.
 pub fn config(item: &Item<'_>) -> Result<ConfigItem, Problem> {
@@ -18,7 +19,9 @@ pub fn config(item: &Item<'_>) -> Result<ConfigItem, Problem> {
     };
     outer.text("architecture", &mut config.architecture)?;
     outer.text("author", &mut config.author)?;
-    outer.optional("created", &mut config.created)?;
+    if let Some(item) = outer.take("created") {
+        config.created = Some(time(&item)?);
+    }
     outer.text("os", &mut config.os)?;
     outer.list("os.features", &mut config.os_features)?;
     outer.optional("os.version", &mut config.os_version)?;
@@ -44,14 +47,17 @@ pub fn config(item: &Item<'_>) -> Result<ConfigItem, Problem> {
 /// Fields that are put into a struct, each remembered by its name.
 struct Setter<'s, 'f> {
     fields: &'s mut Fields<'f>,
-    set: &'s mut Vec<String>,
+    set: &'s mut Vec<Name>,
     prefix: &'static str,
 }
 
 impl<'f> Setter<'_, 'f> {
     fn take(&mut self, name: &'static str) -> Option<Item<'f>> {
         let item = self.fields.take(name)?;
-        self.set.push(format!("{}{name}", self.prefix));
+        self.set.push(Name {
+            text: format!("{}{name}", self.prefix),
+            place: item.place(),
+        });
         Some(item)
     }
 
@@ -92,7 +98,18 @@ impl<'f> Setter<'_, 'f> {
     }
 }
 
-fn container(item: &Item<'_>, set: &mut Vec<String>) -> Result<ContainerConfig, Problem> {
+/// A time as configs have it.
+fn time(item: &Item<'_>) -> Result<String, Problem> {
+    let text = item.string()?;
+    match parse_rfc3339(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err(item
+            .problem(format!("`{text}` is no time"))
+            .help("write \"2024-12-31T23:59:59Z\" (RFC 3339)")),
+    }
+}
+
+fn container(item: &Item<'_>, set: &mut Vec<Name>) -> Result<ContainerConfig, Problem> {
     let mut fields = item.fields("the config of a container")?;
     let mut config = ContainerConfig::default();
     let mut inner = Setter {
@@ -152,7 +169,7 @@ fn history(item: &Item<'_>) -> Result<History, Problem> {
     };
     let (created_by, author, comment) = (text("created_by")?, text("author")?, text("comment")?);
     let entry = History {
-        created: optional_string(&mut fields, "created")?,
+        created: fields.take("created").map(|item| time(&item)).transpose()?,
         created_by,
         author,
         comment,

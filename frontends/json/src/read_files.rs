@@ -8,7 +8,7 @@ use stromatekt_graph::path;
 use stromatekt_pipeline::{Fields, Item, Problem};
 
 use crate::model::{FileEntry, FileKind, Name, Target};
-use crate::read::{absolute, flag, name, optional_string};
+use crate::read::{absolute, flag, name, no_zero, optional_string};
 
 type Reader = fn(&mut Fields<'_>) -> Result<FileKind, Problem>;
 
@@ -36,7 +36,15 @@ pub fn entry(item: &Item<'_>) -> Result<FileEntry, Problem> {
 fn copy_file(fields: &mut Fields<'_>) -> Result<FileKind, Problem> {
     let from = fields.take("from").map(|item| name(&item)).transpose()?;
     let source = fields.required("source")?;
-    let target = target(fields)?;
+    let target = Target {
+        unpack: unpack(fields)?,
+        parents: flag(fields, "parents")?,
+        exclude: match fields.take("exclude") {
+            Some(item) => item.strings()?.into_iter().map(str::to_owned).collect(),
+            None => Vec::new(),
+        },
+        ..target(fields)?
+    };
     let cleaned = match target.parents {
         true => paths::source_with_pivot,
         false => paths::source,
@@ -46,7 +54,7 @@ fn copy_file(fields: &mut Fields<'_>) -> Result<FileKind, Problem> {
         .iter()
         .map(|item| {
             Ok(Name {
-                text: cleaned(item.non_empty()?),
+                text: cleaned(no_zero(item, item.non_empty()?)?),
                 place: item.place(),
             })
         })
@@ -70,26 +78,29 @@ fn fetched_file(fields: &mut Fields<'_>) -> Result<FileKind, Problem> {
     Ok(FileKind::Fetched {
         from: name(&fields.required("from")?)?,
         name: file_name(&fields.required("name")?)?,
-        target: target(fields)?,
+        target: Target {
+            unpack: unpack(fields)?,
+            ..target(fields)?
+        },
     })
 }
 
 fn inline_file(fields: &mut Fields<'_>) -> Result<FileKind, Problem> {
+    let content = content(fields)?;
+    let name = match fields.take("name") {
+        Some(item) => file_name(&item)?,
+        None => String::new(),
+    };
+    let target = target(fields)?;
+    if name.is_empty() && target.path.ends_with('/') {
+        return Err(fields
+            .problem("this file has no name")
+            .help("`target` is a directory: say `name`, or leave out the slash at its end"));
+    }
     Ok(FileKind::Inline {
-        content: content(fields)?,
-        name: match fields.take("name") {
-            Some(item) => file_name(&item)?,
-            None => String::new(),
-        },
-        target: target(fields)?,
-    })
-    .and_then(|kind| match &kind {
-        FileKind::Inline { name, target, .. } if name.is_empty() && target.path.ends_with('/') => {
-            Err(fields
-                .problem("this file has no name")
-                .help("`target` is a directory: say `name`, or leave out the slash at its end"))
-        }
-        _ => Ok(kind),
+        name,
+        content,
+        target,
     })
 }
 
@@ -117,27 +128,29 @@ fn file_name(item: &Item<'_>) -> Result<String, Problem> {
     }
 }
 
+/// What each kind of file has.
 fn target(fields: &mut Fields<'_>) -> Result<Target, Problem> {
+    Ok(Target {
+        path: absolute(&fields.required("target")?)?,
+        owner: optional_string(fields, "owner")?,
+        mode: fields.take("mode").map(|item| mode(&item)).transpose()?,
+        unpack: Unpack::Never,
+        parents: false,
+        exclude: Vec::new(),
+        link: flag(fields, "link")?,
+    })
+}
+
+fn unpack(fields: &mut Fields<'_>) -> Result<Unpack, Problem> {
     let words = [
         ("never", Unpack::Never),
         ("archives", Unpack::Archives),
         ("always", Unpack::Always),
     ];
-    Ok(Target {
-        path: absolute(&fields.required("target")?)?,
-        owner: optional_string(fields, "owner")?,
-        mode: fields.take("mode").map(|item| mode(&item)).transpose()?,
-        unpack: match fields.take("unpack") {
-            Some(item) => item.word("way to unpack", &words)?,
-            None => Unpack::Never,
-        },
-        parents: flag(fields, "parents")?,
-        exclude: match fields.take("exclude") {
-            Some(item) => item.strings()?.into_iter().map(str::to_owned).collect(),
-            None => Vec::new(),
-        },
-        link: flag(fields, "link")?,
-    })
+    match fields.take("unpack") {
+        Some(item) => item.word("way to unpack", &words),
+        None => Ok(Unpack::Never),
+    }
 }
 
 /// A mode as `--chmod` of a Dockerfile has it.

@@ -5,7 +5,7 @@ use stromatekt_graph::run::Sharing;
 use stromatekt_pipeline::{Fields, Item, Problem};
 
 use crate::model::{Access, MountEntry, MountKind, Name};
-use crate::read::{absolute, flag, name, optional_string};
+use crate::read::{absolute, flag, name, no_zero, optional_string};
 use crate::read_files::content;
 
 type Reader = fn(&mut Fields<'_>) -> Result<MountKind, Problem>;
@@ -62,7 +62,7 @@ fn bind(fields: &mut Fields<'_>) -> Result<MountKind, Problem> {
     let from = fields.take("from").map(|item| name(&item)).transpose()?;
     let source = match fields.take("source") {
         Some(item) => Name {
-            text: inside(item.non_empty()?),
+            text: inside(&item)?,
             place: item.place(),
         },
         None => Name {
@@ -74,12 +74,22 @@ fn bind(fields: &mut Fields<'_>) -> Result<MountKind, Problem> {
 }
 
 /// A path in another tree, absolute there.
-fn inside(path: &str) -> String {
-    path::clean(&format!("/{path}"))
+fn inside(item: &Item<'_>) -> Result<String, Problem> {
+    let path = no_zero(item, item.non_empty()?)?;
+    Ok(path::clean(&format!("/{path}")))
 }
 
 fn tmpfs(fields: &mut Fields<'_>) -> Result<MountKind, Problem> {
-    let size = fields.take("size").map(|item| item.u64()).transpose()?;
+    let size = match fields.take("size") {
+        // The kernel would take it for no limit.
+        Some(item) if item.u64()? == 0 => {
+            return Err(item
+                .problem("a file system of no bytes has room for nothing")
+                .help("leave `size` out for no limit"));
+        }
+        Some(item) => Some(item.u64()?),
+        None => None,
+    };
     Ok(MountKind::Tmpfs { size })
 }
 
@@ -97,8 +107,8 @@ fn cache(fields: &mut Fields<'_>) -> Result<MountKind, Problem> {
     let source = fields.take("source");
     let from = match (fields.take("from"), source) {
         (Some(from), source) => {
-            let path = source.map_or(Ok("/"), |item| item.non_empty())?;
-            Some((name(&from)?, inside(path)))
+            let path = source.map_or(Ok("/".to_owned()), |item| inside(&item))?;
+            Some((name(&from)?, path))
         }
         (None, Some(source)) => {
             return Err(source
@@ -116,12 +126,26 @@ fn cache(fields: &mut Fields<'_>) -> Result<MountKind, Problem> {
 }
 
 fn secret(fields: &mut Fields<'_>) -> Result<MountKind, Problem> {
+    let env = match fields.take("env") {
+        Some(item) if item.non_empty()?.contains(['=', '\0']) => {
+            return Err(item.problem("the name of a variable has no `=` and no character 0"));
+        }
+        Some(item) => Some(item.non_empty()?.to_owned()),
+        None => None,
+    };
+    let file = match fields.take("file") {
+        Some(item) if !item.boolean()? && env.is_none() => {
+            return Err(item
+                .problem("the secret is neither a file nor a variable")
+                .help("say in which variable it is wanted: `env`"));
+        }
+        Some(item) => item.boolean()?,
+        None => true,
+    };
     Ok(MountKind::Secret {
         id: fields.required("id")?.non_empty()?.to_owned(),
-        env: optional_string(fields, "env")?,
-        file: fields
-            .take("file")
-            .map_or(Ok(true), |item| item.boolean())?,
+        env,
+        file,
         required: flag(fields, "required")?,
         access: access(fields, 0o400)?,
     })

@@ -2,14 +2,17 @@
 
 use std::net::IpAddr;
 
-use stromatekt_graph::limits::{Limits, Resources, Ulimit};
+use stromatekt_graph::limits::{Resources, Ulimit};
 use stromatekt_graph::path;
 use stromatekt_graph::run::{Executor, Network, Security};
-use stromatekt_pipeline::{Fields, Item, Problem};
+use stromatekt_pipeline::{Fields, Item, Kind, Place, Problem};
 
-use crate::model::RunStep;
-use crate::read::{absolute, each, optional_string};
+use crate::model::{MountEntry, RunStep};
+use crate::read::{absolute, each, no_zero, optional_string};
 use crate::read_mount;
+
+/// What sethostname(2) takes on Linux.
+const HOSTNAME_MAX: usize = 64;
 
 /// The value of `soft` and `hard` that is no limit: `RLIM_INFINITY` of getrlimit(2).
 const UNLIMITED: u64 = u64::MAX;
@@ -27,55 +30,44 @@ pub fn run(fields: &mut Fields<'_>) -> Result<RunStep, Problem> {
         ("host", Network::Host),
         ("none", Network::None),
     ];
-    let network = fields.take("network");
-    let network = network.map(|item| item.word("network", &networks));
+    let network = match fields.take("network") {
+        Some(item) => Some((item.word("network", &networks)?, item.place())),
+        None => None,
+    };
     let securities = [
         ("sandbox", Security::Sandbox),
         ("insecure", Security::Insecure),
     ];
     let security = match fields.take("security") {
-        Some(item) => item.word("security", &securities)?,
-        None => Security::default(),
+        Some(item) => Some((item.word("security", &securities)?, item.place())),
+        None => None,
     };
-    let mut extra_hosts = Vec::new();
-    if let Some(item) = fields.take("extraHosts") {
-        for entry in item.entries()? {
-            for address in entry.item.string_or_list()? {
-                let address: IpAddr = address.parse().map_err(|_| {
-                    let message = format!("`{address}` is no IP address");
-                    entry.item.problem(message)
-                })?;
-                extra_hosts.push((entry.name.to_owned(), address));
-            }
-        }
-    }
-    let cgroup_parent = optional_string(fields, "cgroupParent")?;
-    let limits = (cgroup_parent.is_some() || spec.ulimits.is_some() || spec.resources.is_some())
-        .then(|| Limits {
-            ulimits: spec.ulimits.unwrap_or_default(),
-            cgroup_parent,
-            resources: spec.resources.unwrap_or_default(),
-        });
+    let extra_hosts = match fields.take("extraHosts") {
+        Some(item) => hosts(&item)?,
+        None => Vec::new(),
+    };
     Ok(RunStep {
         args: spec.process.args,
         env: spec.process.env,
         cwd: spec.process.cwd,
-        user: spec.process.user,
+        user: spec.process.user.name,
+        groups: spec.process.user.groups,
         hostname: spec.hostname,
         mounts: spec.mounts,
         executor,
-        network: network.transpose()?,
+        network,
         security,
         extra_hosts,
-        limits,
+        ulimits: spec.process.ulimits,
+        cgroup_parent: optional_string(fields, "cgroupParent")?,
+        resources: spec.resources,
     })
 }
 
 struct Spec {
     process: Process,
     hostname: Option<String>,
-    mounts: Vec<crate::model::MountEntry>,
-    ulimits: Option<Vec<Ulimit>>,
+    mounts: Vec<MountEntry>,
     resources: Option<Resources>,
 }
 
@@ -83,14 +75,50 @@ struct Process {
     args: Vec<String>,
     env: Vec<(String, String)>,
     cwd: String,
-    user: String,
-    ulimits: Option<Vec<Ulimit>>,
+    user: User,
+    ulimits: Vec<Ulimit>,
+}
+
+#[derive(Default)]
+struct User {
+    /// As `USER` of a Dockerfile has it.
+    name: String,
+    /// More groups.
+    groups: Vec<u32>,
+}
+
+/// Lines of `/etc/hosts`: an address, or several, for a name.
+fn hosts(item: &Item<'_>) -> Result<Vec<(String, IpAddr)>, Problem> {
+    let mut hosts = Vec::new();
+    for entry in item.entries()? {
+        host_name(&entry.name_place, entry.name)?;
+        for item in entry.item.one_or_list() {
+            let text = item.string()?;
+            let address = text
+                .parse()
+                .map_err(|_| item.problem(format!("`{text}` is no IP address")))?;
+            hosts.push((entry.name.to_owned(), address));
+        }
+    }
+    Ok(hosts)
+}
+
+/// What stands in `/etc/hosts` as one word.
+fn host_name(place: &Place, name: &str) -> Result<(), Problem> {
+    let is_odd = |c: char| c.is_whitespace() || c.is_control() || c == '#';
+    match name.is_empty() || name.contains(is_odd) {
+        true => Err(place.problem(format!("`{}` is no name of a host", name.escape_debug()))),
+        false => Ok(()),
+    }
 }
 
 fn spec(item: &Item<'_>) -> Result<Spec, Problem> {
     let mut fields = item.fields("the `spec` of a process")?;
     let process = process(&fields.required("process")?)?;
-    let hostname = optional_string(&mut fields, "hostname")?;
+    let hostname = match fields.take("hostname") {
+        Some(item) => Some(hostname(&item)?),
+        None => None,
+    };
     let mounts = each(fields.take("mounts"), read_mount::mount)?;
     let resources = match fields.take("linux") {
         Some(item) => linux(&item)?,
@@ -111,14 +139,21 @@ fn spec(item: &Item<'_>) -> Result<Spec, Problem> {
         "of the runtime-spec is not supported here",
     )?;
     fields.finish()?;
-    let ulimits = process.ulimits.clone();
     Ok(Spec {
         process,
         hostname,
         mounts,
-        ulimits,
         resources,
     })
+}
+
+fn hostname(item: &Item<'_>) -> Result<String, Problem> {
+    let name = item.non_empty()?;
+    host_name(&item.place(), name)?;
+    match name.len() > HOSTNAME_MAX {
+        true => Err(item.problem(format!("a host name has at most {HOSTNAME_MAX} bytes"))),
+        false => Ok(name.to_owned()),
+    }
 }
 
 fn process(item: &Item<'_>) -> Result<Process, Problem> {
@@ -159,11 +194,11 @@ fn process(item: &Item<'_>) -> Result<Process, Problem> {
     };
     let user = match fields.take("user") {
         Some(item) => user(&item)?,
-        None => String::new(),
+        None => User::default(),
     };
     let ulimits = match fields.take("rlimits") {
-        Some(item) => Some(rlimits(&item)?),
-        None => None,
+        Some(item) => rlimits(&item)?,
+        None => Vec::new(),
     };
     fields.refuse(
         &[
@@ -191,54 +226,55 @@ fn process(item: &Item<'_>) -> Result<Process, Problem> {
     })
 }
 
-fn no_zero(item: &Item<'_>, text: &str) -> Result<(), Problem> {
-    match text.contains('\0') {
-        true => Err(item.problem("what a process is given has no character 0")),
-        false => Ok(()),
-    }
-}
-
-/// As `USER` of a Dockerfile has it: a string is that already, an object has numbers or names.
-fn user(item: &Item<'_>) -> Result<String, Problem> {
-    if let stromatekt_pipeline::Kind::String(text) = item.kind() {
-        no_zero(item, text)?;
-        return Ok(text.clone());
+/// A string is what `USER` of a Dockerfile has, an object has numbers or names.
+fn user(item: &Item<'_>) -> Result<User, Problem> {
+    if let Kind::String(text) = item.kind() {
+        return Ok(User {
+            name: no_zero(item, text)?.to_owned(),
+            groups: Vec::new(),
+        });
     }
     let mut fields = item.fields("the user of a process")?;
-    let number = |item: Item<'_>| -> Result<String, Problem> {
+    let number = |item: Item<'_>| -> Result<u32, Problem> {
         let id = item.u64()?;
         // The highest one that containers have.
-        match i32::try_from(id) {
-            Ok(_) => Ok(id.to_string()),
+        match i32::try_from(id).map(i32::unsigned_abs) {
+            Ok(id) => Ok(id),
             Err(_) => Err(item.problem(format!("`{id}` is too big for an id"))),
         }
     };
     let uid = fields.take("uid").map(number).transpose()?;
     let gid = fields.take("gid").map(number).transpose()?;
+    let groups = each(fields.take("additionalGids"), |item| number(item.clone()))?;
     let username = fields.take("username");
     let user = match (&username, uid) {
-        (Some(name), None) => name.non_empty()?.to_owned(),
+        (Some(name), None) => {
+            let text = no_zero(name, name.non_empty()?)?;
+            if text.contains(':') {
+                return Err(name
+                    .problem("a name of a user has no `:`")
+                    .help("`gid` is the number of a group; a string `name:group` in the place of the object names one"));
+            }
+            text.to_owned()
+        }
         (Some(name), Some(_)) => {
             return Err(name.problem("a user has a `uid` or a `username`, not both"));
         }
         // Without a group, the tree says which one is the user's.
-        (None, Some(uid)) => uid,
+        (None, Some(uid)) => uid.to_string(),
         (None, None) => {
             return Err(fields
                 .problem("the user of a process has no `uid`")
                 .help("`uid` is a number; `username` a name of the tree's /etc/passwd"));
         }
     };
-    fields.refuse(
-        &["additionalGids"],
-        "is not supported: other groups are those that the tree's /etc/group gives a `username`",
-    )?;
     fields.refuse(&["umask"], "of the runtime-spec is not supported here")?;
     fields.finish()?;
-    Ok(match gid {
+    let name = match gid {
         Some(gid) => format!("{user}:{gid}"),
         None => user,
-    })
+    };
+    Ok(User { name, groups })
 }
 
 fn rlimits(item: &Item<'_>) -> Result<Vec<Ulimit>, Problem> {

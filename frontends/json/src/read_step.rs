@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use stromatekt_oci::compress::Compression;
 use stromatekt_oci::digest::Digest;
-use stromatekt_pipeline::{Fields, Item, Problem};
+use stromatekt_oci::reference::ImageReference;
+use stromatekt_pipeline::{Fields, Item, Kind, Place, Problem};
 
 use crate::model::{
-    BlobFile, ComposedLayer, Expectation, ExportImage, ImageContent, ImportedObject, Step, StepKind,
+    BlobFile, ComposedLayer, Expectation, ExportImage, ImageContent, ImportedObject, Name, Step,
+    StepKind,
 };
 use crate::read::{
     absolute_file, each, flag, media_type, name, names, new_name, optional, optional_string, parsed,
@@ -172,11 +174,12 @@ fn dump_objects(fields: &mut Fields<'_>) -> Result<StepKind, Problem> {
 fn expect(fields: &mut Fields<'_>) -> Result<StepKind, Problem> {
     let tree = optional::<Digest>(fields, "tree")?;
     let changeset = optional::<Digest>(fields, "changeset")?;
+    let digest = optional::<Digest>(fields, "digest")?;
     let path = fields.take("path").map(|item| absolute_file(&item));
-    let expectation = match (tree, changeset, path.transpose()?) {
-        (Some(tree), None, None) => Expectation::Tree(tree),
-        (None, Some(diff_id), None) => Expectation::Changeset(diff_id),
-        (None, None, Some(path)) => Expectation::File(path, parsed(&fields.required("digest")?)?),
+    let expectation = match (tree, changeset, path.transpose()?, digest) {
+        (Some(tree), None, None, None) => Expectation::Tree(tree),
+        (None, Some(diff_id), None, None) => Expectation::Changeset(diff_id),
+        (None, None, Some(path), Some(digest)) => Expectation::File(path, digest),
         _ => {
             return Err(fields
                 .problem("a step of type `expect` expects one thing")
@@ -187,25 +190,37 @@ fn expect(fields: &mut Fields<'_>) -> Result<StepKind, Problem> {
 }
 
 fn export_image(fields: &mut Fields<'_>) -> Result<StepKind, Problem> {
-    let name = fields.take("name").map(|item| image_name(&item));
-    let tags = each(fields.take("tags"), parsed)?;
+    let (mut name, mut of_name) = (None, None);
+    if let Some(item) = fields.take("name") {
+        of_name = Some(tag(&item)?);
+        name = Some(self::name(&item)?);
+    }
+    let mut tags = each(fields.take("tags"), tag)?;
+    if tags.is_empty() {
+        tags.extend(of_name);
+    }
     let path = optional_string(fields, "path")?;
     let content = match fields.take("manifests") {
         Some(manifests) => written(fields, &manifests)?,
         None => composed(fields)?,
     };
     Ok(StepKind::ExportImage(Box::new(ExportImage {
-        name: name.transpose()?,
+        name,
         tags,
         path,
         content,
     })))
 }
 
-/// The name of an image: as a user would tag it.
-fn image_name(item: &Item<'_>) -> Result<crate::model::Name, Problem> {
-    parsed::<stromatekt_oci::ImageReference>(item)?;
-    name(item)
+/// A name that an image gets, as a user would tag it.
+fn tag(item: &Item<'_>) -> Result<(ImageReference, Place), Problem> {
+    let reference = parsed::<ImageReference>(item)?;
+    match reference.digest() {
+        None => Ok((reference, item.place())),
+        Some(_) => Err(item
+            .problem("the digest of an image is known when it is built")
+            .help("write a tag alone")),
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -286,7 +301,7 @@ fn composed(fields: &mut Fields<'_>) -> Result<ImageContent, Problem> {
 }
 
 fn composed_layer(item: &Item<'_>) -> Result<ComposedLayer, Problem> {
-    if !matches!(item.kind(), stromatekt_pipeline::Kind::Map(_)) {
+    if !matches!(item.kind(), Kind::Map(_)) {
         return Ok(ComposedLayer {
             layer: name(item)?,
             history: None,
@@ -295,9 +310,10 @@ fn composed_layer(item: &Item<'_>) -> Result<ComposedLayer, Problem> {
     let mut fields = item.fields("a layer of an image")?;
     let layer = name(&fields.required("layer")?)?;
     let history = match fields.take("history") {
-        Some(item) => Some(
-            usize::try_from(item.u64()?).map_err(|_| item.problem("no history is that long"))?,
-        ),
+        Some(item) => match usize::try_from(item.u64()?) {
+            Ok(number) => Some((number, item.place())),
+            Err(_) => return Err(item.problem("no history is that long")),
+        },
         None => None,
     };
     fields.finish()?;
@@ -305,7 +321,7 @@ fn composed_layer(item: &Item<'_>) -> Result<ComposedLayer, Problem> {
 }
 
 /// One reference, or a list of them that is not empty.
-fn some_names(item: &Item<'_>) -> Result<Vec<crate::model::Name>, Problem> {
+fn some_names(item: &Item<'_>) -> Result<Vec<Name>, Problem> {
     let names = names(item)?;
     match names.is_empty() {
         true => Err(item.problem("this list is empty")),

@@ -149,7 +149,7 @@ impl<'p> Scope<'p> {
     ///
     /// # Errors
     /// When there is no such name, or it stands for something else.
-    pub fn resolve(&self, name: &Name, here: Option<Here>, wanted: Use) -> Result<Thing, Problem> {
+    pub fn resolve(&self, name: &Name, here: Here, wanted: Use) -> Result<Thing, Problem> {
         let thing = self.find(name, here)?;
         match self.wrong(thing, wanted) {
             None => Ok(thing),
@@ -163,7 +163,7 @@ impl<'p> Scope<'p> {
         }
     }
 
-    fn find(&self, name: &Name, here: Option<Here>) -> Result<Thing, Problem> {
+    fn find(&self, name: &Name, here: Here) -> Result<Thing, Problem> {
         let parts: Vec<&str> = name.text.split('.').collect();
         match parts.as_slice() {
             ["scratch"] => Ok(Thing::Scratch),
@@ -178,10 +178,7 @@ impl<'p> Scope<'p> {
                 })?;
                 Ok(Thing::ImportLayer(import, number))
             }
-            ["sources", source] => {
-                let known = |thing| matches!(thing, Thing::Source(_));
-                self.shared_thing(source, name, "source", known)
-            }
+            ["sources", source] => self.source(source, name).map(Thing::Source),
             [timeline, "result"] => {
                 let timeline = self.timeline(timeline, name)?;
                 self.not_itself(timeline, name, here)?;
@@ -207,9 +204,8 @@ impl<'p> Scope<'p> {
         }
     }
 
-    fn plain(&self, plain: &str, name: &Name, here: Option<Here>) -> Result<Thing, Problem> {
-        let own = here.and_then(|here| self.vars.get(here.timeline)?.get(plain));
-        if let Some(known) = own {
+    fn plain(&self, plain: &str, name: &Name, here: Here) -> Result<Thing, Problem> {
+        if let Some(known) = self.vars[here.timeline].get(plain) {
             return self.before(known, name, here);
         }
         if let Some(known) = self.shared.get(plain) {
@@ -248,35 +244,41 @@ impl<'p> Scope<'p> {
     }
 
     fn import(&self, import: &str, name: &Name) -> Result<usize, Problem> {
-        let known = |thing| matches!(thing, Thing::Import(_));
-        match self.shared_thing(import, name, "import", known)? {
-            Thing::Import(index) => Ok(index),
-            _ => Err(name.place.problem(format!("`{import}` is no import"))),
-        }
+        self.position(import, name, "import", |thing| match thing {
+            Thing::Import(position) => Some(position),
+            _ => None,
+        })
+    }
+
+    fn source(&self, source: &str, name: &Name) -> Result<usize, Problem> {
+        self.position(source, name, "source", |thing| match thing {
+            Thing::Source(position) => Some(position),
+            _ => None,
+        })
     }
 
     fn timeline(&self, timeline: &str, name: &Name) -> Result<usize, Problem> {
-        let known = |thing| matches!(thing, Thing::Timeline(_));
-        match self.shared_thing(timeline, name, "timeline", known)? {
-            Thing::Timeline(index) => Ok(index),
-            _ => Err(name.place.problem(format!("`{timeline}` is no timeline"))),
-        }
+        self.position(timeline, name, "timeline", |thing| match thing {
+            Thing::Timeline(position) => Some(position),
+            _ => None,
+        })
     }
 
-    fn shared_thing(
+    /// The position of a thing of one kind, which `of_kind` tells from others.
+    fn position(
         &self,
         word: &str,
         name: &Name,
         what: &str,
-        is_kind: impl Fn(Thing) -> bool,
-    ) -> Result<Thing, Problem> {
-        match self.shared.get(word) {
-            Some(known) if is_kind(known.thing) => Ok(known.thing),
-            _ => {
+        of_kind: impl Fn(Thing) -> Option<usize>,
+    ) -> Result<usize, Problem> {
+        match self.shared.get(word).and_then(|known| of_kind(known.thing)) {
+            Some(position) => Ok(position),
+            None => {
                 let mut kin: Vec<&str> = self
                     .shared
                     .iter()
-                    .filter(|(_, known)| is_kind(known.thing))
+                    .filter(|(_, known)| of_kind(known.thing).is_some())
                     .map(|(word, _)| *word)
                     .collect();
                 kin.sort_unstable();
@@ -287,33 +289,31 @@ impl<'p> Scope<'p> {
         }
     }
 
-    fn not_itself(&self, timeline: usize, name: &Name, here: Option<Here>) -> Result<(), Problem> {
-        match here {
-            Some(here) if here.timeline == timeline => {
-                let own = &self.pipeline.timelines[timeline].name;
-                Err(name
-                    .place
-                    .problem(format!("the timeline `{}` needs its own result", own.text))
-                    .also("it is this timeline", own.place.clone()))
-            }
-            _ => Ok(()),
+    fn not_itself(&self, timeline: usize, name: &Name, here: Here) -> Result<(), Problem> {
+        if here.timeline != timeline {
+            return Ok(());
         }
+        let own = &self.pipeline.timelines[timeline].name;
+        Err(name
+            .place
+            .problem(format!("the timeline `{}` needs its own result", own.text))
+            .also("it is this timeline", own.place.clone()))
     }
 
     /// What a step made, which must come before where it is used, if that is in the same timeline.
-    fn before(&self, known: &Known, name: &Name, here: Option<Here>) -> Result<Thing, Problem> {
+    fn before(&self, known: &Known, name: &Name, here: Here) -> Result<Thing, Problem> {
         let (timeline, step) = match known.thing {
             Thing::Changeset { timeline, step } | Thing::Blob { timeline, step, .. } => {
                 (timeline, step)
             }
             other => return Ok(other),
         };
-        match here {
-            Some(here) if here.timeline == timeline && here.step <= step => Err(name
+        match here.timeline == timeline && here.step <= step {
+            true => Err(name
                 .place
                 .problem(format!("`{}` is used before it is there", name.text))
                 .also("it is made here", known.place.clone())),
-            _ => Ok(known.thing),
+            false => Ok(known.thing),
         }
     }
 

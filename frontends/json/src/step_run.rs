@@ -1,8 +1,10 @@
 //! A step that runs a process.
 
-use stromatekt_graph::run::{Mount, MountSource, Run};
+use stromatekt_dockerfile::proxy_environment;
+use stromatekt_graph::limits::{Limits, Ulimit};
+use stromatekt_graph::run::{Mount, MountSource, Network, Run, Security};
 use stromatekt_graph::{NodeId, Op};
-use stromatekt_pipeline::Problem;
+use stromatekt_pipeline::{Options, Place, Problem};
 
 use crate::build::Builder;
 use crate::model::{MountEntry, MountKind, RunStep};
@@ -22,27 +24,78 @@ pub fn run(
     // Outer ones first, so that none hides another.
     mounts.sort_by(|a, b| a.target.cmp(&b.target));
     let options = builder.options;
-    let mut extra_hosts = options.extra_hosts.clone();
-    extra_hosts.extend(run.extra_hosts.iter().cloned());
+    // Of two addresses for one name, the first counts.
+    let extra_hosts = run.extra_hosts.iter().chain(&options.extra_hosts);
+    let extra_hosts = extra_hosts.cloned().collect();
+    let variables = options.variables.iter();
+    let variables = variables.filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+    let proxy_env = proxy_environment(&variables.collect());
     let op = Op::Run(Box::new(Run {
         root,
         args: run.args.clone(),
         shown: None,
         executor: run.executor,
         env: run.env.clone(),
-        proxy_env: Vec::new(),
+        proxy_env,
         cwd: run.cwd.clone(),
         user: run.user.clone(),
-        groups: Vec::new(),
+        groups: run.groups.clone(),
         mounts,
-        network: run.network.unwrap_or(options.network),
-        security: run.security,
+        network: network(run, options)?,
+        security: security(run, options)?,
         extra_hosts,
         hostname: run.hostname.clone(),
-        limits: run.limits.clone().unwrap_or_else(|| options.limits.clone()),
+        limits: limits(run, &options.limits),
     }));
     let label = marks.label(&format!("run {}", run.args.join(" ")));
     builder.step(op, label, marks.place)
+}
+
+fn network(run: &RunStep, options: &Options) -> Result<Network, Problem> {
+    match &run.network {
+        Some((Network::Host, place))
+            if !options.allows_host_network && options.network != Network::Host =>
+        {
+            Err(not_allowed(place, "network.host"))
+        }
+        Some((network, _)) => Ok(*network),
+        None => Ok(options.network),
+    }
+}
+
+fn security(run: &RunStep, options: &Options) -> Result<Security, Problem> {
+    match &run.security {
+        Some((Security::Insecure, place)) if !options.allows_insecure => {
+            Err(not_allowed(place, "security.insecure"))
+        }
+        Some((security, _)) => Ok(*security),
+        None => Ok(Security::default()),
+    }
+}
+
+fn not_allowed(place: &Place, permission: &str) -> Problem {
+    place
+        .problem(format!(
+            "the step needs the permission {permission}, which was not given"
+        ))
+        .help(format!("pass --allow {permission}"))
+}
+
+/// What the step says counts most, limit by limit.
+fn limits(run: &RunStep, outer: &Limits) -> Limits {
+    let is_said = |limit: &&Ulimit| run.ulimits.iter().any(|own| own.name == limit.name);
+    let inherited = outer.ulimits.iter().filter(|limit| !is_said(limit));
+    Limits {
+        ulimits: inherited.chain(&run.ulimits).cloned().collect(),
+        cgroup_parent: run
+            .cgroup_parent
+            .clone()
+            .or_else(|| outer.cgroup_parent.clone()),
+        resources: run
+            .resources
+            .clone()
+            .unwrap_or_else(|| outer.resources.clone()),
+    }
 }
 
 fn mount(

@@ -40,7 +40,7 @@ pub struct Marks<'a> {
     /// Where the step stands.
     pub place: &'a Place,
     /// The same for names.
-    pub here: Option<Here>,
+    pub here: Here,
 }
 
 impl Marks<'_> {
@@ -54,7 +54,7 @@ impl Marks<'_> {
 pub fn lower(builder: &mut Builder<'_>, index: usize) -> Result<(), Problem> {
     let pipeline = builder.pipeline;
     let timeline = &pipeline.timelines[index];
-    let tree = builder.scratch()?;
+    let tree = builder.scratch(&timeline.name.place)?;
     let mut state = State {
         image: None,
         layers: Vec::new(),
@@ -79,10 +79,10 @@ pub fn lower(builder: &mut Builder<'_>, index: usize) -> Result<(), Problem> {
         let marks = Marks {
             number: number(builder, timeline, step),
             place: &one.place,
-            here: Some(Here {
+            here: Here {
                 timeline: index,
                 step,
-            }),
+            },
         };
         state.step(builder, timeline, one, (index, step), &marks)?;
     }

@@ -26,6 +26,8 @@ pub struct ImageToWrite {
     pub node: NodeId,
     /// The names that it gets in the store.
     pub tags: Vec<ImageReference>,
+    /// The OCI layout that it is written to besides.
+    pub output: Option<PathBuf>,
 }
 
 /// Why a graph is no JSON pipeline.
@@ -362,6 +364,9 @@ impl Writer<'_> {
         if !image.tags.is_empty() {
             let tags: Vec<String> = image.tags.iter().map(ToString::to_string).collect();
             step["tags"] = tags.into();
+        }
+        if let Some(path) = &image.output {
+            step["path"] = path.to_string_lossy().into();
         }
         step
     }

@@ -222,17 +222,22 @@ fn copy_entry(writer: &Writer<'_>, id: NodeId, copy: &Copy) -> Result<Value, Wri
     entry["target"] = copy.destination.as_str().into();
     entry["owner"] = json!(copy.owner);
     entry["mode"] = json!(copy.mode);
-    entry["unpack"] = match copy.unpack {
-        Unpack::Never => Value::Null,
-        Unpack::Archives => "archives".into(),
-        Unpack::Always => "always".into(),
-    };
-    entry["parents"] = flag(copy.parents);
-    entry["exclude"] = match copy.exclude.is_empty() {
-        true => Value::Null,
-        false => json!(copy.exclude),
-    };
     entry["link"] = flag(copy.link);
+    // What files of the other types cannot have means nothing for them.
+    if !matches!(copy.from, CopySource::Inline { .. }) {
+        entry["unpack"] = match copy.unpack {
+            Unpack::Never => Value::Null,
+            Unpack::Archives => "archives".into(),
+            Unpack::Always => "always".into(),
+        };
+    }
+    if matches!(copy.from, CopySource::Tree { .. }) {
+        entry["parents"] = flag(copy.parents);
+        entry["exclude"] = match copy.exclude.is_empty() {
+            true => Value::Null,
+            false => json!(copy.exclude),
+        };
+    }
     Ok(fields(entry))
 }
 
@@ -258,7 +263,7 @@ fn run(writer: &Writer<'_>, id: NodeId, run: &Run) -> Result<Value, WriteError> 
         "args": run.args,
         "env": (!env.is_empty()).then_some(env),
         "cwd": (run.cwd != "/").then_some(&run.cwd),
-        "user": (!run.user.is_empty()).then_some(&run.user),
+        "user": user(writer, id, run)?,
         "rlimits": (!limits.ulimits.is_empty()).then(|| limits.ulimits.iter().map(rlimit).collect::<Vec<_>>()),
     }));
     let spec = fields(json!({
@@ -292,6 +297,35 @@ fn run(writer: &Writer<'_>, id: NodeId, run: &Run) -> Result<Value, WriteError> 
         },
         "extraHosts": (!hosts.is_empty()).then_some(hosts),
         "cgroupParent": limits.cgroup_parent,
+    })))
+}
+
+/// A text where that says all.
+fn user(writer: &Writer<'_>, id: NodeId, run: &Run) -> Result<Value, WriteError> {
+    if run.groups.is_empty() {
+        return Ok(match run.user.as_str() {
+            "" => Value::Null,
+            user => user.into(),
+        });
+    }
+    let (name, group) = match run.user.split_once(':') {
+        Some((name, group)) => (name, Some(group)),
+        None => (run.user.as_str(), None),
+    };
+    let gid = match group.map(str::parse::<u32>) {
+        None => None,
+        Some(Ok(gid)) => Some(gid),
+        Some(Err(_)) => {
+            return Err(writer.cannot(id, "a user with more groups has a number as its group"));
+        }
+    };
+    let name = if name.is_empty() { "0" } else { name };
+    let uid = name.parse::<u32>().ok();
+    Ok(fields(json!({
+        "uid": uid,
+        "username": uid.is_none().then_some(name),
+        "gid": gid,
+        "additionalGids": run.groups,
     })))
 }
 

@@ -1,14 +1,14 @@
 //! Pipelines that several tests read, and lowering them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use stromatekt_graph::op::ImageLocation;
 use stromatekt_json::lower;
 use stromatekt_oci::Digest;
-use stromatekt_oci::config::ImageConfig;
-use stromatekt_pipeline::{Document, ImageConfigs, Lowering, Options, Problem};
+use stromatekt_oci::config::{History, ImageConfig};
+use stromatekt_pipeline::{Document, ImageConfigs, Lowered, Lowering, Options, Problem};
 
 /// A pipeline with every field that there is.
 pub const EVERY_FIELD: &str = include_str!("every-field.json");
@@ -37,26 +37,42 @@ pub fn all() -> Vec<(String, Value)> {
         .collect()
 }
 
-/// What a user would say: nothing.
+/// What a user would say who allows everything, and nothing else.
 pub fn options() -> Options {
     Options {
         host: "linux/amd64".parse().expect("a platform"),
+        allows_host_network: true,
+        allows_insecure: true,
         ..Options::default()
     }
 }
 
-/// Lowers a text; all images have the same two layers.
-pub fn lowered(text: &str) -> Result<stromatekt_pipeline::Lowered, Problem> {
+/// Lowers a text; all images have the same two layers, and a history that names the image twice.
+pub fn lowered(text: &str) -> Result<Lowered, Problem> {
+    lowered_with(text, &options(), &BTreeMap::new())
+}
+
+/// Lowers a text, with what a user says besides.
+pub fn lowered_with(
+    text: &str,
+    options: &Options,
+    overrides: &BTreeMap<String, PathBuf>,
+) -> Result<Lowered, Problem> {
     let document = Document::parse_json("p.json", text)?;
     let mut configs = ImageConfigs::new();
     for _ in 0..3 {
-        match lower(&document, &options(), &configs, &BTreeMap::new())? {
+        match lower(&document, options, &configs, overrides)? {
             Lowering::Done(lowered) => return Ok(*lowered),
             Lowering::NeedsImages(requests) => {
                 for request in requests {
                     let key: (ImageLocation, _) = (request.location, request.platform);
                     let mut config = ImageConfig::for_platform(&key.1);
                     config.rootfs.diff_ids = vec![Digest::of("0"), Digest::of("1")];
+                    let entry = History {
+                        created_by: key.0.to_string(),
+                        ..History::default()
+                    };
+                    config.history = vec![entry.clone(), entry];
                     configs.insert(key, config);
                 }
             }

@@ -110,6 +110,45 @@ fn an_image_on_top_of_another_is_its_layers() {
         matches!(graph.node(app.layers[1].changeset).op, Op::Layer(ref layer) if layer.index == 1)
     );
     assert_eq!(app.config.config.cmd, ["x"]);
-    assert_eq!(app.config.history.len(), 2);
+    assert_eq!(app.config.history.len(), 4);
     assert!(matches!(graph.node(app.tree).op, Op::Stack(_)));
+}
+
+#[test]
+fn the_history_of_an_image_is_about_its_layers_wherever_its_config_is_from() {
+    let base = "docker.io/library/base:latest";
+    for (config_from, has_path) in [(None, false), (Some("patched"), true)] {
+        let mut step =
+            json!({"stepType": "export-image", "config": {"created": "2024-01-01T00:00:00Z"}});
+        if let Some(name) = config_from {
+            step["configFrom"] = name.into();
+        }
+        let (graph, images) = lowered(json!([
+            {"resultVar": "app", "steps": [
+                {"stepType": "apply", "layerStack": "base"}, write("/a"),
+                {"stepType": "snapshot-changeset", "var": "mine"}, step]},
+        ]));
+        let app = export(&graph, images[0]);
+        let told: Vec<(&str, Option<&str>)> = app
+            .config
+            .history
+            .iter()
+            .map(|entry| (entry.created_by.as_str(), entry.created.as_deref()))
+            .collect();
+        let mine = ("mine", Some("2024-01-01T00:00:00Z"));
+        assert_eq!(told, [(base, None), (base, None), mine]);
+        assert_eq!(app.layers[0].history, Some(2));
+        assert_eq!(!app.config.config.env.is_empty(), has_path);
+    }
+}
+
+#[test]
+fn the_history_of_picked_layers_has_an_entry_for_each() {
+    let (graph, images) = lowered(json!([
+        {"resultVar": "app", "steps": [
+            {"stepType": "export-image", "layers": ["imports.base.layers.1", "imports.patched.layers.0"], "configFrom": "base"}]},
+    ]));
+    let history = &export(&graph, images[0]).config.history;
+    let told: Vec<&str> = history.iter().map(|e| e.created_by.as_str()).collect();
+    assert_eq!(told, ["base.layers.1", "patched.layers.0"]);
 }

@@ -6,7 +6,7 @@ use stromatekt_pipeline::Problem;
 use crate::given;
 
 /// A pipeline of these timelines, each with its steps; of all of the context, an image and a file of a web server.
-fn pipeline(timelines: Value) -> Value {
+pub fn pipeline(timelines: Value) -> Value {
     let timelines: Vec<Value> = timelines
         .as_object()
         .expect("a map")
@@ -21,7 +21,7 @@ fn pipeline(timelines: Value) -> Value {
     })
 }
 
-fn problem(value: &Value) -> Problem {
+pub fn problem(value: &Value) -> Problem {
     let text = serde_json::to_string_pretty(value).expect("JSON");
     match given::lowered(&text) {
         Ok(_) => panic!("nothing is wrong with {text}"),
@@ -29,15 +29,15 @@ fn problem(value: &Value) -> Problem {
     }
 }
 
-fn write(path: &str) -> Value {
+pub fn write(path: &str) -> Value {
     json!({"stepType": "files", "files": [{"fileType": "inline-file", "content": "x", "target": path}]})
 }
 
-fn snapshot(var: &str) -> Value {
+pub fn snapshot(var: &str) -> Value {
     json!({"stepType": "snapshot-changeset", "var": var})
 }
 
-fn apply(layers: &str) -> Value {
+pub fn apply(layers: &str) -> Value {
     json!({"stepType": "apply", "layerStack": layers})
 }
 
@@ -45,11 +45,11 @@ fn put(changeset: &str) -> Value {
     json!({"stepType": "apply-changesets", "changesets": [changeset]})
 }
 
-fn export() -> Value {
+pub fn export() -> Value {
     json!({"stepType": "export-image"})
 }
 
-fn copy(fields: Value) -> Value {
+pub fn copy(fields: Value) -> Value {
     let mut file = json!({"fileType": "copy-file", "target": "/x"});
     file.as_object_mut()
         .expect("a map")
@@ -263,8 +263,8 @@ fn fields_of_the_runtime_spec_that_are_not_supported_say_so() {
             "`seccomp` of the runtime-spec is not supported here",
         ),
         (
-            json!({"process": {"args": ["x"], "user": {"uid": 1, "additionalGids": [2]}}}),
-            "`additionalGids` is not supported: other groups are those that the tree's /etc/group gives a `username`",
+            json!({"process": {"args": ["x"], "user": {"uid": 1, "umask": 2}}}),
+            "`umask` of the runtime-spec is not supported here",
         ),
         (
             json!({"process": {"args": ["x"], "arg": []}}),

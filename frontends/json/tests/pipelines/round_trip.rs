@@ -63,6 +63,7 @@ fn round_trip(graph: &Graph, node: NodeId, what: &str) -> String {
         name: "app".to_owned(),
         node,
         tags: Vec::new(),
+        output: None,
     };
     let contexts = BTreeMap::new();
     let text = write(graph, &[image], &platform(), &contexts)
