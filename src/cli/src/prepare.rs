@@ -1,5 +1,6 @@
 //! What is to be built, whatever it is written in, as a graph with the directories that it reads.
 
+mod allowed;
 mod dockerfile;
 mod pipeline;
 

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use stromatekt_oci::reference::ImageReference;
 
 use crate::error::{Error, Result};
 
@@ -52,9 +53,16 @@ impl UserConfig {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(Error::file("read", path)(error)),
         };
-        serde_json::from_slice(&text).map_err(|error| {
+        let wrong = |error: Box<dyn std::error::Error + Send + Sync>| {
             Error::file("understand", path)(io::Error::new(io::ErrorKind::InvalidData, error))
-        })
+        };
+        let config: Self = serde_json::from_slice(&text).map_err(|error| wrong(error.into()))?;
+        for name in config.image.oci_override.keys() {
+            // One that cannot be the name of an image would never be looked at.
+            let parsed = name.parse::<ImageReference>();
+            parsed.map_err(|error| wrong(format!("image.ociOverride: {error}").into()))?;
+        }
+        Ok(config)
     }
 }
 
@@ -78,5 +86,8 @@ mod tests {
         fs::write(&path, r#"{"image": {"overide": {}}}"#).unwrap();
         let error = UserConfig::of(&path).unwrap_err().to_string();
         assert!(error.contains("overide"), "{error}");
+        fs::write(&path, r#"{"image": {"ociOverride": {"De bian": "x"}}}"#).unwrap();
+        let error = UserConfig::of(&path).unwrap_err().to_string();
+        assert!(error.contains("De bian"), "{error}");
     }
 }

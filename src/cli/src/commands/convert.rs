@@ -1,5 +1,6 @@
 //! `stromatekt convert`: a Dockerfile, or another pipeline, as a pipeline that builds the same image.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -73,15 +74,37 @@ pub async fn run(root: &Path, args: Args) -> Result<()> {
         prepared => prepared?,
     };
     let is_asked = !settings.options.platforms.is_empty();
-    let text = written(&prepared, args.to, is_asked)?;
+    let directories = seen_from(&prepared.directories, args.output.as_deref())?;
+    let text = written(&prepared, &directories, args.to, is_asked)?;
     match &args.output {
         Some(path) => fs::write(path, text).map_err(Error::file("write", path)),
         None => print(&text),
     }
 }
 
+/// Directories as a file in another place names them: what is relative to the current directory is not relative to that file.
+fn seen_from(
+    directories: &BTreeMap<String, PathBuf>,
+    file: Option<&Path>,
+) -> Result<BTreeMap<String, PathBuf>> {
+    let parent = file.and_then(Path::parent).unwrap_or(Path::new(""));
+    if parent.as_os_str().is_empty() {
+        return Ok(directories.clone());
+    }
+    let absolute = |(name, path): (&String, &PathBuf)| {
+        let path = std::path::absolute(path).map_err(Error::file("find the directory", path))?;
+        Ok((name.clone(), path))
+    };
+    directories.iter().map(absolute).collect()
+}
+
 /// The graph in the words of a format.
-fn written(prepared: &Prepared, to: Format, is_asked: bool) -> Result<String> {
+fn written(
+    prepared: &Prepared,
+    directories: &BTreeMap<String, PathBuf>,
+    to: Format,
+    is_asked: bool,
+) -> Result<String> {
     let mut images = Vec::new();
     for image in &prepared.images {
         let [export] = image.exports.as_slice() else {
@@ -91,6 +114,16 @@ fn written(prepared: &Prepared, to: Format, is_asked: bool) -> Result<String> {
                     .into(),
             });
         };
+        if let (Format::Yaml, Some(path)) = (to, &image.output) {
+            return Err(Error::Usage {
+                what: format!(
+                    "YAML has no place for where an image is written, which is {}",
+                    path.display()
+                ),
+                hint: "leave `path` out, and say it when it is built: --output type=oci,tar=false,dest=DIRECTORY"
+                    .into(),
+            });
+        }
         images.push((image, export));
     }
     let host = Platform::host();
@@ -112,7 +145,7 @@ fn written(prepared: &Prepared, to: Format, is_asked: bool) -> Result<String> {
                 configs: &prepared.configs,
                 platform: images.first().map_or(&host, |(_, export)| &export.platform),
                 is_asked,
-                contexts: &prepared.directories,
+                contexts: directories,
             };
             stromatekt_yaml::write(&source).map_err(|error| no_words(&error))
         }
@@ -123,11 +156,11 @@ fn written(prepared: &Prepared, to: Format, is_asked: bool) -> Result<String> {
                     name: image.name.clone().unwrap_or_else(|| "image".to_owned()),
                     node: export.node,
                     tags: image.tags.clone(),
+                    output: image.output.clone(),
                 })
                 .collect();
             let platform = images.first().map_or(&host, |(_, export)| &export.platform);
-            let (graph, directories) = (&prepared.graph, &prepared.directories);
-            stromatekt_json::write(graph, &named, platform, directories)
+            stromatekt_json::write(&prepared.graph, &named, platform, directories)
                 .map_err(|error| no_words(&error))
         }
     }

@@ -11,12 +11,14 @@ use std::sync::Arc;
 use stromatekt_dockerfile::{Entitlement, NoCache};
 use stromatekt_engine::PlatformExport;
 use stromatekt_engine::events::Warning;
+use stromatekt_graph::path::clean;
+use stromatekt_kernel::Root;
 use stromatekt_pipeline::{
     Document, ImageConfigs, ImageRequest, Lowered, Lowering, Options, Problem,
 };
 use tokio::task::JoinSet;
 
-use super::{Prepared, Wanted, Work};
+use super::{Prepared, Wanted, Work, allowed};
 use crate::base_images::failed;
 use crate::context::{self, Context};
 use crate::context_files::{Fetch, within};
@@ -69,13 +71,14 @@ impl Work<'_> {
                 }
             }
         };
-        let mut prepared = self.prepared(lowered, texts, fetch, settings)?;
+        let mut prepared = self.prepared(&pipeline, lowered, texts, fetch, settings)?;
         prepared.configs = configs;
         Ok(prepared)
     }
 
     fn prepared(
         &self,
+        pipeline: &Pipeline,
         lowered: Lowered,
         texts: Texts,
         fetch: &Fetch<'_>,
@@ -90,7 +93,23 @@ impl Work<'_> {
         let mut contexts = BTreeMap::new();
         let mut directories = BTreeMap::new();
         if lowered.uses_context {
-            contexts.insert("context".to_owned(), texts.context.local(fetch)?);
+            let mut context = texts.context.local(fetch)?;
+            if let Pipeline::Json(document) = pipeline {
+                let allowed = stromatekt_json::allowed(document);
+                context = allowed::only(allowed.map_err(|p| texts.error(&p))?, context);
+            }
+            contexts.insert("context".to_owned(), context);
+        }
+        if texts.context.came_from_elsewhere().is_some()
+            && let Some(image) = lowered.images.iter().find(|image| image.output.is_some())
+        {
+            return Err(Error::Usage {
+                what: format!(
+                    "the pipeline was fetched, and may not choose where the image {} is written",
+                    image.name
+                ),
+                hint: "leave `path` out there, and say it here: --output type=oci,tar=false,dest=DIRECTORY".into(),
+            });
         }
         for (name, path) in &lowered.contexts {
             let directory = match settings.directories.get(name) {
@@ -109,7 +128,11 @@ impl Work<'_> {
                 what: format!(
                     "the pipeline reads no directory `{unknown}` that --build-context could be"
                 ),
-                hint: "the names are those under `contexts` in the file".into(),
+                hint: match pipeline {
+                    Pipeline::Yaml(_) => "the names are those of directories under `sources`",
+                    Pipeline::Json(_) => "the names are those of `sources` of type `directory`: `contextName`, else `resultVar`",
+                }
+                .into(),
             });
         }
         let images = lowered.images.into_iter().map(|image| Wanted {
@@ -177,6 +200,7 @@ impl Work<'_> {
 
 impl Texts {
     fn pipeline(&self) -> Result<Pipeline> {
+        self.is_utf8()?;
         let is_json = self
             .main
             .extension()
@@ -221,22 +245,40 @@ impl Texts {
         Ok(text.to_string())
     }
 
+    /// What is no UTF-8 was replaced when the text that was named was read, as in a Dockerfile; here that could change what a string means.
+    fn is_utf8(&self) -> Result<()> {
+        let text = &self.context.dockerfile;
+        let replaced = text.text.find(char::REPLACEMENT_CHARACTER);
+        match replaced {
+            None => Ok(()),
+            Some(at) => Err(Error::Dockerfile {
+                message: "this is no UTF-8".to_owned(),
+                help: Some(r#"the character U+FFFD itself is written "\ufffd""#.to_owned()),
+                text: text.clone(),
+                span: Some(at..at + char::REPLACEMENT_CHARACTER.len_utf8()),
+            }),
+        }
+    }
+
     /// A directory that a pipeline names: of this machine, or of what came with it.
     fn directory(&self, path: &Path) -> Result<PathBuf> {
         let Some(top) = self.context.came_from_elsewhere() else {
             return Ok(path.to_owned());
         };
-        let is_within = path
+        // By its text; its links then lead nowhere outside.
+        let clean = clean(&path.to_string_lossy());
+        let leads_out = Path::new(&clean)
             .components()
-            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        match is_within {
-            true => Ok(top.join(path)),
-            false => Err(Error::Context {
+            .any(|part| matches!(part, Component::RootDir | Component::ParentDir));
+        if leads_out {
+            return Err(Error::Context {
                 path: path.to_owned(),
                 reason: "leads out of what the pipeline came with",
                 hint: "a pipeline that was fetched names directories beside itself only; --build-context gives it others",
-            }),
+            });
         }
+        let found = Root::open(top).and_then(|top| top.resolve(&clean));
+        Ok(top.join(found.map_err(Error::file("find the directory", path))?))
     }
 
     fn text(&self, name: &str) -> DockerfileText {
@@ -281,7 +323,7 @@ fn options(settings: &Settings) -> Result<Options> {
             what: format!(
                 "--build-context {name}: a pipeline takes directories of this machine alone"
             ),
-            hint: "name images under `bases` in the file".into(),
+            hint: "images, repositories and URLs are named in the file itself".into(),
         });
     }
     if let NoCache::Stages(_) = of.no_cache {
