@@ -25,11 +25,11 @@ fn main() -> ExitCode {
 }
 
 fn up_to(limit: &str) -> Result<String, String> {
-    let limit: usize = limit
+    let limit: u32 = limit
         .parse()
         .map_err(|error| format!("`{limit}` is no limit: {error}"))?;
     let mut text = String::new();
-    for prime in primes(limit) {
+    for prime in primes(limit as usize) {
         let _ = writeln!(text, "{prime}");
     }
     Ok(text)
@@ -37,7 +37,7 @@ fn up_to(limit: &str) -> Result<String, String> {
 
 /// The sieve of Eratosthenes.
 fn primes(limit: usize) -> Vec<usize> {
-    let mut is_prime = vec![true; limit.saturating_add(1)];
+    let mut is_prime = vec![true; limit + 1];
     let mut primes = Vec::new();
     for number in 2..=limit {
         if is_prime[number] {
@@ -54,9 +54,16 @@ fn primes(limit: usize) -> Vec<usize> {
 
 fn twins(input: &str) -> Result<String, String> {
     let text = fs::read_to_string(input).map_err(|error| failed("read", input, &error))?;
-    let numbers: Vec<usize> = text.lines().filter_map(|line| line.parse().ok()).collect();
+    let number = |line: &str| -> Result<u64, String> {
+        let read = line.parse();
+        read.map_err(|error| format!("`{line}` in {input} is no number: {error}"))
+    };
+    let numbers: Vec<u64> = text.lines().map(number).collect::<Result<_, _>>()?;
     let mut pairs = String::new();
-    for pair in numbers.windows(2).filter(|pair| pair[1] - pair[0] == 2) {
+    for pair in numbers
+        .windows(2)
+        .filter(|pair| pair[0].checked_add(2) == Some(pair[1]))
+    {
         let _ = writeln!(pairs, "{} {}", pair[0], pair[1]);
     }
     Ok(pairs)
