@@ -22,6 +22,7 @@ mod heredocs;
 mod image_diff;
 mod image_store;
 mod interruptions;
+mod json_pipelines;
 mod limits;
 mod outputs;
 mod peers;
