@@ -16,7 +16,7 @@ impl fmt::Display for Markup<'_> {
                 '\'' => f.write_str("&#39;")?,
                 '\n' | '\t' => f.write_str(" ")?,
                 // XML 1.0, 2.2: these may not occur, not even as references.
-                letter if letter.is_control() || matches!(letter, '\u{fffe}' | '\u{ffff}') => {
+                letter if is_unseen(letter) || matches!(letter, '\u{fffe}' | '\u{ffff}') => {
                     f.write_str("\u{fffd}")?;
                 }
                 letter => write!(f, "{letter}")?,
@@ -35,10 +35,15 @@ pub(crate) fn script_json(value: &serde_json::Value) -> String {
 pub(crate) fn line(text: &str) -> String {
     let shown = text.chars().map(|letter| match letter {
         '\n' | '\r' | '\t' => ' ',
-        letter if letter.is_control() => '\u{fffd}',
+        letter if is_unseen(letter) => '\u{fffd}',
         letter => letter,
     });
     shown.collect()
+}
+
+/// What is not shown itself, but changes how others are: controls, and what turns the direction of a text, so that it reads as another.
+fn is_unseen(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A text cut to so many columns, with `…` where something is missing. Line ends are spaces.
@@ -67,10 +72,10 @@ mod tests {
 
     #[test]
     fn markup_of_others_is_text() {
-        let shown = Markup("RUN echo \"<b>\" && 'x'\u{7}").to_string();
+        let shown = Markup("RUN echo \"<b>\" && 'x'\u{7}\u{202e}").to_string();
         assert_eq!(
             shown,
-            "RUN echo &quot;&lt;b&gt;&quot; &amp;&amp; &#39;x&#39;\u{fffd}"
+            "RUN echo &quot;&lt;b&gt;&quot; &amp;&amp; &#39;x&#39;\u{fffd}\u{fffd}"
         );
         let json = script_json(&serde_json::json!("</script><!--"));
         assert!(!json.contains('<'), "{json}");
@@ -79,8 +84,8 @@ mod tests {
     #[test]
     fn lines_of_others_are_lines() {
         assert_eq!(
-            line("a\r\nb\u{1b}[2J\u{9b}31m"),
-            "a  b\u{fffd}[2J\u{fffd}31m"
+            line("a\r\nb\u{1b}[2J\u{9b}31m\u{2066}"),
+            "a  b\u{fffd}[2J\u{fffd}31m\u{fffd}"
         );
     }
 

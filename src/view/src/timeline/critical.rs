@@ -1,4 +1,5 @@
-//! The critical path: the steps that the whole build waited for, one after the other. Making another step faster gains nothing.
+//! The critical path: the steps that the whole build waited for, one after the other. Making another step faster gains nothing, unless one of
+//! these waited for its turn, which others had.
 
 use std::time::Duration;
 

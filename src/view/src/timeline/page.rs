@@ -73,11 +73,13 @@ fn summary(timeline: &Timeline, path: &[Link]) -> String {
         .filter_map(|link| timeline.steps[link.step].span)
         .map(super::Span::took)
         .sum();
+    let waited: Duration = path.iter().map(|link| link.waited).sum();
     let _ = write!(
         text,
-        "; the critical path is {} that worked {}. Began at {}.",
+        "; the critical path is {} that worked {} and waited {}. Began at {}.",
         counted(path.len(), "step"),
         seconds(worked),
+        seconds(waited),
         stromatekt_oci::time::rfc3339(timeline.began)
     );
     text
