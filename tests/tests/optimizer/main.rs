@@ -1,6 +1,7 @@
 //! What the optimizer makes of a graph gives the same images: random graphs, as they are and optimized, on real trees.
 
 mod graphs;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
