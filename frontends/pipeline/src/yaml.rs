@@ -36,8 +36,14 @@ pub fn parse(file: &Arc<str>, text: &str) -> Result<Value, Problem> {
                 .place(reader.lines.span(at, at))
                 .problem(format!("this is no YAML: {}", error.info()))
         })?;
-        let start = reader.offset(span.start.index());
-        let span = reader.lines.span(start, reader.offset(span.end.index()));
+        let (start, end) = (span.start.index(), span.end.index());
+        let (start, mut end) = (reader.offset(start), reader.offset(end));
+        if matches!(event, Event::Scalar(..)) {
+            // That of a block ends where the next thing begins, lines later.
+            let scalar = text.get(start..end).unwrap_or_default();
+            end = start + scalar.trim_end().len();
+        }
+        let span = reader.lines.span(start, end);
         if matches!(event, Event::DocumentStart(_)) {
             documents += 1;
             if documents > 1 {

@@ -52,6 +52,7 @@ fn values_have_their_places() {
     };
     assert_eq!(list[1].kind, Kind::String("a\nb\n".into()));
     assert_eq!(list[1].span.start.line, 5, "where its text begins");
+    assert_eq!(list[1].span.end.line, 6, "where its text ends");
     assert_eq!(found[2].key_span.start.line, 8);
 }
 
