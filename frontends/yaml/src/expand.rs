@@ -147,7 +147,7 @@ fn undefined(name: &str, scope: &Scope, place: &Place) -> Problem {
     let known = scope.variables.keys().map(String::as_str);
     let shell = format!("write `$${{{name}}}` for a variable of the shell");
     let help = match suggest(name, known) {
-        Some(words) => format!("{words} {shell}"),
+        Some(words) => format!("{shell}; {words}"),
         None => shell,
     };
     place

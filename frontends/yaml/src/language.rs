@@ -148,7 +148,7 @@ pub static TASK: Object = Object {
         "describe": OneOrMore(&Shape::Object(&DESCRIBE)) => "descriptions of layers to write as JSON, after `files`";
         "run": COMMANDS => "what to run, at last: a text for the shell, a list of those that are run one after another, or `{args: […]}` without a shell";
         "with": Text => "run it with the programs of this base or task: they see what the task made so far, and only what they change stays";
-        "env": ENVIRONMENT => "variables of what runs, besides those of the base's config; nothing takes one away. A list of `NAME=value` is all there is";
+        "env": ENVIRONMENT => "variables of what runs, besides those of the base's config; nothing takes one away. A list of `NAME=value` is all there is, but for `PATH` and `HOME`, which everything has";
         "workdir": Text => "where it runs and where relative paths start; that of the base's config otherwise";
         "user": Text => "who runs it: `name|uid[:group|gid]`; the user of the base's config otherwise";
         "shell": List(&Text) => "what runs texts; that of the base's config, or `[/bin/sh, -c]` otherwise";
@@ -224,7 +224,7 @@ pub static COPY: Object = Object {
         "files": TEXTS => "paths there, with `*`, `?` and `[…]`; a directory means what is in it; all of it otherwise";
         "to": Text => "where to; a path with `/` at its end is a directory";
         "owner": Text => "who owns the copies: `name|uid[:group|gid]`";
-        "mode": Text => "their mode: `0755` or `u=rwX,go=rX`";
+        "mode": Text => "their mode: `0755` or `\"u=rwX,go=rX\"`";
         "exclude": TEXTS => "patterns of what to leave out, relative to each of `files`";
         "parents": Switch => "keep the directories that lead to a file, from `/./` on where its path has that";
         "unpack": Switch => "unpack archives";
@@ -378,12 +378,12 @@ pub static CONFIG: Object = Object {
     fields: fields! {
         "from": Text => "the base, task or `scratch` whose config it starts as; the first one of `layers` otherwise";
         "entrypoint": TEXTS => "what always runs; a list is a program with arguments, a text is for the shell. The base's `cmd` goes";
-        "cmd": TEXTS => "what runs, or the arguments of the entrypoint";
+        "cmd": TEXTS => "what runs, or the arguments of the entrypoint; a list or a text as there";
         "env": ENVIRONMENT => "variables, over those of the base; nothing takes one away. A list of `NAME=value` is all there is";
         "user": Text => "who runs it";
         "workdir": Text => "where it runs, relative to where the base does";
         "labels": Map(&TextOrNothing) => "labels, over those of the base; nothing takes one away";
-        "ports": TEXTS => "ports that it listens on, besides those of the base: `80` or `53/udp`";
+        "ports": TEXTS => "ports that it listens on, besides those of the base: `80`, `8000-8010` or `53/udp`";
         "volumes": TEXTS => "directories that get a volume, besides those of the base";
         "stop-signal": Text => "the signal that ends it";
         "healthcheck": Either(&[Word(&["none"]), Shape::Object(&HEALTHCHECK)]) => "how to test that it works; `none` turns the base's off";

@@ -1,5 +1,7 @@
 //! The processes of steps.
 
+use std::collections::BTreeMap;
+
 use stromatekt_dockerfile::{paths, proxy_environment};
 use stromatekt_graph::NodeId;
 use stromatekt_graph::limits::Limits;
@@ -104,6 +106,7 @@ impl Builder<'_> {
         env: &mut Vec<(String, String)>,
     ) -> Result<Vec<Mount>, Problem> {
         let mut mounts: Vec<Mount> = Vec::with_capacity(specs.len());
+        let mut places: BTreeMap<String, &Place> = BTreeMap::new();
         for spec in specs {
             let sockets = mounts
                 .iter()
@@ -113,6 +116,14 @@ impl Builder<'_> {
             if let MountSource::Ssh { .. } = mount.source {
                 let named = spec.target.clone().unwrap_or_else(|| mount.target.clone());
                 environment::set_default(env, environment::SSH, &named);
+            }
+            // A secret that is a variable alone is nowhere.
+            if !matches!(mount.source, MountSource::Secret { file: false, .. })
+                && let Some(first) = places.insert(mount.target.clone(), &spec.place)
+            {
+                let message = format!("there is another mount at `{}`", mount.target);
+                let problem = spec.place.problem(message);
+                return Err(problem.also("it is here", first.clone()));
             }
             mounts.push(mount);
         }

@@ -1,5 +1,6 @@
 //! A pipeline read for one platform: its units and images, each with its names resolved.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use stromatekt_oci::platform::Platform;
@@ -13,6 +14,8 @@ use crate::scope::{Named, Names, What};
 use crate::spec::{Image, Spec, Unit, UnitId};
 use crate::variables;
 
+/// The field whose variables repeat what it stands in.
+const MATRIX: &str = "matrix";
 /// How many combinations a matrix may have.
 const COMBINATIONS: usize = 1000;
 
@@ -39,6 +42,8 @@ struct Declared<'a> {
     module: usize,
     section: &'static str,
     entry: &'a Entry,
+    /// Its value without its matrix, which was read already: each combination would read it again.
+    value: Rc<Value>,
     name: String,
     place: Place,
     scope: Scope,
@@ -170,33 +175,9 @@ impl Declared<'_> {
     ) -> Result<T, Problem> {
         let file: &Arc<str> = &module.document.file;
         let path = format!("{}.{}", self.section, self.entry.key);
-        let value = expand(&self.entry.value, &self.scope, file, &path)?;
-        let whole = wrapped(self.section, self.entry, value);
-        // Two maps of one entry each, made on the line before.
-        let section = Item::new(file, &whole).entries()?;
-        let entries = match section.first() {
-            Some(section) => section.item.entries()?,
-            None => Vec::new(),
-        };
-        match entries.first() {
-            Some(entry) => read(&entry.item),
-            None => Err(self.place.problem("there is nothing to read")),
-        }
+        let value = expand(&self.value, &self.scope, file, &path)?;
+        read(&Item::at(file, &value, path))
     }
-}
-
-/// A value in the maps around it, so that its path is told whole.
-fn wrapped(section: &str, entry: &Entry, value: Value) -> Value {
-    let around = |key: &str, key_span: Span, value: Value| Value {
-        span: value.span,
-        kind: Kind::Map(vec![Entry {
-            key: key.to_owned(),
-            key_span,
-            value,
-        }]),
-    };
-    let inner = around(&entry.key, entry.key_span, value);
-    around(section, entry.key_span, inner)
 }
 
 fn entries<'a>(module: &'a Module, section: &'static str) -> Result<&'a [Entry], Problem> {
@@ -243,12 +224,14 @@ fn combinations<'a>(
             found = more.collect();
         }
     }
+    let value = Rc::new(without_matrix(section, &entry.value));
     let declared = found.into_iter().map(|(combination, scope)| {
         let name = with_combination(&entry.key, &combination);
         let declared = Declared {
             module: number,
             section,
             entry,
+            value: Rc::clone(&value),
             name: match module.library.as_str() {
                 "" => name,
                 library => format!("{library}.{name}"),
@@ -259,6 +242,21 @@ fn combinations<'a>(
         (combination, declared)
     });
     Ok(declared.collect())
+}
+
+/// A value whose matrix, where it can have one, is there without what it says.
+fn without_matrix(section: &str, value: &Value) -> Value {
+    let mut value = value.clone();
+    if let Kind::Map(fields) = &mut value.kind
+        && let Some(matrix) = fields.iter_mut().find(|field| is_matrix(section, field))
+    {
+        matrix.value.kind = Kind::Null;
+    }
+    value
+}
+
+fn is_matrix(section: &str, field: &Entry) -> bool {
+    matches!(section, "tasks" | "images") && field.key == MATRIX
 }
 
 fn too_many(place: &Place) -> Problem {
@@ -278,17 +276,13 @@ fn matrix(
     let Kind::Map(fields) = &entry.value.kind else {
         return Ok(None);
     };
-    let is_possible = matches!(section, "tasks" | "images");
-    let Some(field) = fields
-        .iter()
-        .find(|field| is_possible && field.key == "matrix")
-    else {
+    let Some(field) = fields.iter().find(|field| is_matrix(section, field)) else {
         return Ok(None);
     };
     let file = &module.document.file;
-    let path = format!("{section}.{}.matrix", entry.key);
+    let path = format!("{section}.{}.{MATRIX}", entry.key);
     let value = expand(&field.value, scope, file, &path)?;
-    let item = Item::new(file, &value);
+    let item = Item::at(file, &value, path);
     let mut matrix = Vec::new();
     for axis in item.entries()? {
         if !names::is_name(axis.name) || scope.variables.contains_key(axis.name) {

@@ -39,14 +39,17 @@ pub fn scopes(
             let importer_module = &pipeline.modules[*importer];
             let declared = declared(module)?;
             for entry in *entries {
-                let place = importer_module.document.place(entry.key_span, &entry.key);
+                let place = importer_module
+                    .document
+                    .place(entry.key_span, &format!("import.variables.{}", entry.key));
                 if !declared.iter().any(|(name, _)| *name == entry.key) {
                     let message = format!("the library has no variable `{}`", entry.key);
                     let mut problem = place.problem(message);
                     problem.help = suggest(&entry.key, declared.iter().map(|(name, _)| *name));
                     return Err(problem);
                 }
-                let item = Item::new(&importer_module.document.file, &entry.value);
+                let path = format!("import.variables.{}", entry.key);
+                let item = Item::at(&importer_module.document.file, &entry.value, path);
                 let text = expand_text(&item.text()?, &scopes[*importer], &item.place())?;
                 given.insert(entry.key.clone(), text);
             }

@@ -117,6 +117,25 @@ fn names_that_are_nowhere_are_told_with_what_is_near() {
 }
 
 #[test]
+fn a_mount_over_another_one_is_told_with_both_places() {
+    let text = |mounts: &str| {
+        format!(
+            "{BASES}tasks: {{a: {{on: debian, run: x, workdir: /w, mounts: [{mounts}]}}}}\nimages: {{i: {{layers: a}}}}\n"
+        )
+    };
+    let found = problem(&text("{target: /w/a}, {type: tmpfs, target: a}"));
+    assert_eq!(
+        found.to_string(),
+        "p.yaml:2:71: there is another mount at `/w/a`"
+    );
+    assert_eq!(found.also[0].1.to_string(), "p.yaml:2:55");
+    // A secret that is a variable alone is nowhere.
+    support::done(&text(
+        "{type: secret, id: a, env: A}, {type: secret, id: a, env: B}, {type: secret, id: a}",
+    ));
+}
+
+#[test]
 fn layers_of_what_is_always_there_can_be_selected() {
     support::done("images: {i: {layers: [scratch, 'context.layers[0]']}}\n");
     let problem = problem("images: {i: {layers: 'scratch.layers[0]'}}\n");
@@ -131,6 +150,10 @@ fn configs_that_no_runtime_takes_are_refused() {
     for (config, message) in [
         ("{created: yesterday}", "`yesterday` is no time"),
         ("{history: [{by: x, created: '2020'}]}", "`2020` is no time"),
+        (
+            "{ports: '8080:80'}",
+            "`8080:80` cannot be exposed: ports of the host are chosen when a container starts",
+        ),
         (
             "{healthcheck: {interval: 1s}}",
             "a healthcheck has no `test`, which it needs",

@@ -274,7 +274,7 @@ fn mistakes_are_told_in_plain_words() {
         ),
         (
             "images: {a: {layers: debian, config: {ports: x}}}",
-            "`x` is no port: `x` is no port: 0 to 65535 are",
+            "`x` cannot be exposed: `x` is no port: 0 to 65535 are",
             "80, 8000-8010",
         ),
         (

@@ -99,10 +99,16 @@ fn exposed(item: &Item<'_>) -> Result<Vec<String>, Problem> {
     let mut exposed = Vec::new();
     for item in item.one_or_list() {
         let text = item.text()?;
-        let spelled_out = ports::parse(&text).map_err(|reason| {
-            item.problem(format!("`{text}` is no port: {reason}"))
+        let wrong = |reason: &str| {
+            item.problem(format!("`{text}` cannot be exposed: {reason}"))
                 .help("ports are written as 80, 8000-8010 or 53/udp")
-        })?;
+        };
+        if ports::Form::of(&text).is_some_and(|form| form.has_host) {
+            return Err(wrong(
+                "ports of the host are chosen when a container starts",
+            ));
+        }
+        let spelled_out = ports::parse(&text).map_err(|reason| wrong(&reason))?;
         exposed.extend(spelled_out);
     }
     Ok(exposed)
