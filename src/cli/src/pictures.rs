@@ -1,8 +1,10 @@
 //! The pictures of a build that ended, whether well or not: `--timeline`, `--trace`.
+//!
+//! That they can be written is known before the build begins. Until it has ended there is no file that was not there before: it may lie in the
+//! build context, and would be in the image.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -11,10 +13,18 @@ use stromatekt_view::timeline::{Recorder, Timeline, page, trace};
 use crate::error::{Error, Result};
 use crate::options::Args;
 
-/// The files that are asked for, open.
+/// The files that are asked for.
 pub struct Pictures {
     title: String,
-    files: Vec<(PathBuf, File, Render)>,
+    files: Vec<(PathBuf, Target, Render)>,
+}
+
+/// Where a picture goes.
+enum Target {
+    /// Into a file that was there, whose content stays until there is something better.
+    Open(File),
+    /// Into one that is made.
+    New,
 }
 
 /// How a picture is drawn.
@@ -46,20 +56,17 @@ impl Pictures {
     pub fn open(args: &Args) -> Result<Self> {
         let asked: [(&Option<PathBuf>, Render); 2] =
             [(&args.timeline, page::render), (&args.trace, trace::render)];
-        let mut files: Vec<(PathBuf, File, Render)> = Vec::new();
+        let mut files: Vec<(PathBuf, Target, Render)> = Vec::new();
+        let mut places = Vec::new();
         for (path, render) in asked {
             let Some(path) = path else { continue };
-            // What is in there stays until there is something better.
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(false);
-            let file = options.open(path).map_err(Error::file("write", path))?;
-            for (_, other, _) in &files {
+            let (target, place) = open(path).map_err(Error::file("write", path))?;
+            if places.contains(&place) {
                 // By another path, or a link.
-                if is_same(&file, other).map_err(Error::file("look at", path))? {
-                    return Err(same_file());
-                }
+                return Err(same_file());
             }
-            files.push((path.clone(), file, render));
+            places.push(place);
+            files.push((path.clone(), target, render));
         }
         Ok(Self {
             title: title(args),
@@ -81,8 +88,13 @@ impl Pictures {
             return Ok(());
         };
         let timeline = recorder.finish(self.title, SystemTime::now());
-        for (path, file, render) in self.files {
-            replace(file, &render(&timeline)).map_err(Error::file("write", &path))?;
+        for (path, target, render) in self.files {
+            let file = match target {
+                Target::Open(file) => Ok(file),
+                Target::New => File::create(&path),
+            };
+            file.and_then(|file| replace(file, &render(&timeline)))
+                .map_err(Error::file("write", &path))?;
         }
         Ok(())
     }
@@ -99,16 +111,32 @@ pub fn title(args: &Args) -> String {
     }
 }
 
+/// Opens a file to write, without a change of what is in there; and where it is. One that is not there is made, and removed.
+fn open(path: &Path) -> io::Result<(Target, PathBuf)> {
+    // That of a pipe is no path.
+    let place = || path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    match File::create_new(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            // A link may lead to what is not there.
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(false);
+            let file = options.open(path)?;
+            Ok((Target::Open(file), place()))
+        }
+        made => {
+            made?;
+            let place = place();
+            fs::remove_file(path)?;
+            Ok((Target::New, place))
+        }
+    }
+}
+
 fn same_file() -> Error {
     Error::Usage {
         what: "--timeline and --trace name the same file".into(),
         hint: "the one is a page, the other is JSON: give each a file of its own".into(),
     }
-}
-
-fn is_same(one: &File, other: &File) -> io::Result<bool> {
-    let (one, other) = (one.metadata()?, other.metadata()?);
-    Ok(one.is_file() && (one.dev(), one.ino()) == (other.dev(), other.ino()))
 }
 
 fn replace(mut file: File, text: &str) -> io::Result<()> {

@@ -176,6 +176,7 @@ fn a_file_that_cannot_be_written_stops_the_build_before_it_begins() {
     let both = file.to_str().expect("a path of the test's own");
     refused(&["--trace", both, "--timeline", both]).says(&["name the same file"]);
     refused(&["--trace", both, "--check"]).says(&["nothing is built"]);
+    refused(&["--timeline", both, "--trace", "/"]).says(&["cannot write /"]);
     assert!(!Path::new(both).exists());
     // What is refused for another reason leaves none behind either.
     lab.build_of("/nowhere")
@@ -193,4 +194,16 @@ fn a_file_that_cannot_be_written_stops_the_build_before_it_begins() {
     let roundabout = roundabout.join("both");
     let roundabout = roundabout.to_str().expect("a path of the test's own");
     refused(&["--trace", both, "--timeline", roundabout]).says(&["name the same file"]);
+}
+
+#[test]
+fn a_picture_in_the_build_context_is_not_in_the_image() {
+    let lab = Lab::with_busybox();
+    let context = Context::dockerfile("FROM busybox\nCOPY . /context\n");
+    let page = context.path().join("page.html");
+    let option = format!("--timeline={}", page.display());
+    let rootfs = lab.build(&context).args([option]).rootfs();
+    assert_eq!(rootfs.beneath("context"), ["Dockerfile"]);
+    let written = fs::read_to_string(page).expect("it was written");
+    assert!(written.ends_with("</html>\n"), "{written}");
 }
