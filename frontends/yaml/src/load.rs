@@ -129,7 +129,7 @@ impl Loading<'_> {
             }
             if let Some(tasks) = top.take("tasks") {
                 for (file, place) in named_dockerfiles(&tasks)? {
-                    let path = directory.join(&file);
+                    let path = beside(&directory, &file);
                     if let hash_map::Entry::Vacant(vacant) = dockerfiles.entry(file) {
                         vacant.insert(self.dockerfile(&path, &place)?);
                     }
@@ -173,7 +173,7 @@ impl Loading<'_> {
             _ => item.clone(),
         };
         let written = literal(&file)?;
-        let path = directory.join(&written);
+        let path = beside(directory, &written);
         let (name, named) = match name {
             Some(name) => (name.non_empty_text()?, name.place()),
             None => (stem(&path), file.place()),
@@ -309,6 +309,11 @@ fn literal(item: &Item<'_>) -> Result<String, Problem> {
 fn stem(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default();
     stem.to_string_lossy().into_owned()
+}
+
+/// What a file in a directory names, as it is shown: `./` in the middle of a path says nothing.
+pub(crate) fn beside(directory: &Path, path: &str) -> PathBuf {
+    directory.join(path).components().collect()
 }
 
 /// The path by its text, so that one file is known by one.

@@ -95,13 +95,17 @@ impl Builder<'_> {
             self.step(&mut doing, step)?;
             if is_per_step {
                 let texts = std::mem::take(&mut doing.texts);
-                self.add_layer(&mut made, name, before, doing.tree, &texts)?;
+                let layer = format!("{name}.layers[{}]", made.own().len());
+                let entry = format!("{name}: {}", texts.join("; "));
+                self.add_layer(&mut made, layer, entry, before, doing.tree)?;
             }
         }
         self.turn(&mut doing, None)?;
         if !is_per_step && count > 0 {
             let texts = std::mem::take(&mut doing.texts);
-            self.add_layer(&mut made, name, doing.ground.tree, doing.tree, &texts)?;
+            let entry = format!("{name}: {}", texts.join("; "));
+            let (before, after) = (doing.ground.tree, doing.tree);
+            self.add_layer(&mut made, name.to_owned(), entry, before, after)?;
         }
         made.tree = doing.tree;
         Ok(made)
@@ -110,22 +114,22 @@ impl Builder<'_> {
     fn add_layer(
         &mut self,
         made: &mut Made,
-        name: &str,
+        name: String,
+        entry: String,
         before: NodeId,
         after: NodeId,
-        texts: &[String],
     ) -> Result<(), Problem> {
         let below = self.below(before);
         made.layers.push(MadeLayer {
-            changeset: self.diff(below, after, name)?,
+            changeset: self.diff(below, after, &name)?,
             below,
             upper: Some(after),
             of_image: None,
-            name: name.to_owned(),
+            name,
             history: made.history.len(),
         });
         made.history.push(History {
-            created_by: format!("{name}: {}", texts.join("; ")),
+            created_by: entry,
             comment: COMMENT.to_owned(),
             ..History::default()
         });

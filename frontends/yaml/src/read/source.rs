@@ -5,6 +5,7 @@ use stromatekt_pipeline::{Item, Kind, Problem};
 
 use super::{Reading, boolean, digest, finish, platform, text};
 use crate::language::{BASE, SOURCE};
+use crate::load::beside;
 use crate::spec::Spec;
 
 const HOST: &str = "host";
@@ -34,7 +35,7 @@ pub fn base(item: &Item<'_>, reading: &Reading<'_>) -> Result<Spec, Problem> {
             named(&image)?
         }
         (None, Some(layout)) => ImageLocation::Layout {
-            path: reading.directory.join(layout.non_empty_text()?),
+            path: beside(reading.directory, &layout.non_empty_text()?),
             selector: text(tag)?,
         },
         (Some(_), Some(layout)) => {
@@ -122,7 +123,7 @@ pub fn source(name: &str, item: &Item<'_>, reading: &Reading<'_>) -> Result<Spec
 }
 
 fn directory(name: &str, item: &Item<'_>, reading: &Reading<'_>) -> Result<Spec, Problem> {
-    let path = reading.directory.join(item.non_empty_text()?);
+    let path = beside(reading.directory, &item.non_empty_text()?);
     let name = match reading.library {
         "" => name.to_owned(),
         library => format!("{library}.{name}"),
