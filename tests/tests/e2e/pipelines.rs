@@ -274,7 +274,15 @@ fn a_mistake_is_shown_where_it_is_with_the_nearest_word() {
     );
     build(&lab, context.path())
         .fails()
-        .says(&["exit code: 7", "exit 7"]);
+        .says(&["exit code: 7", "exit 7"])
+        .points_at("pipeline.yaml:7", "exit 7");
+    let context = pipeline(
+        "tasks:\n  app:\n    on: busybox\n    copy:\n      - {files: pipeline.yaml, to: /a}\n      - {files: missing, to: /b}\nimages:\n  image: {layers: app}\n",
+    );
+    build(&lab, context.path())
+        .fails()
+        .says(&["COPY missing /b"])
+        .points_at("pipeline.yaml:7", "missing");
 }
 
 /// The repository with the example program built, as far as JSON examples read it.
