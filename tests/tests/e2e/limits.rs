@@ -90,7 +90,7 @@ fn memory_and_processors_are_limited() {
     let log = logged(
         "cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes memory.max 2>/dev/null; \
          cat cpu/cpu.shares cpu.weight 2>/dev/null; cat cpuset/cpuset.cpus cpuset.cpus 2>/dev/null; \
-         cat cpu/cpu.cfs_quota_us 2>/dev/null || cut -d ' ' -f 1 cpu.max",
+         cat cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us 2>/dev/null || tr ' ' '\\n' < cpu.max",
         &[
             "-m",
             "32m",
@@ -99,13 +99,34 @@ fn memory_and_processors_are_limited() {
             "--cpuset-cpus",
             "0",
             "--cpu-quota=50000",
-            "--cpu-period=100000",
+            "--cpu-period=200000",
         ],
     );
     let lines: Vec<&str> = log.lines().collect();
     assert_eq!(lines[0], "33554432", "{log}");
     assert!(["512", "20"].contains(&lines[1]), "{log}");
-    assert_eq!(lines[2..], ["0", "50000"], "{log}");
+    assert_eq!(lines[2..], ["0", "50000", "200000"], "{log}");
+}
+
+#[test]
+fn swap_is_limited_where_the_kernel_counts_it() {
+    let context = Context::dockerfile(
+        "FROM busybox\nRUN cd /sys/fs/cgroup; cat memory/memory.memsw.limit_in_bytes memory.swap.max 2>/dev/null || true\n",
+    );
+    let outcome = Lab::shared()
+        .build(&context)
+        .args(["--no-cache", "--memory=32m", "--memory-swap=48m"])
+        .run();
+    if outcome.code != Some(0) {
+        outcome.failed().says(&["does not limit swap"]);
+        return;
+    }
+    let log = outcome.step("2/2] RUN").log;
+    // Both together, or swap alone with version 2 of control groups.
+    assert!(
+        ["50331648\n", "16777216\n"].contains(&log.as_str()),
+        "{log}"
+    );
 }
 
 #[test]
@@ -151,6 +172,7 @@ fn limits_that_mean_nothing_are_refused() {
         (&["--memory", "10m", "--memory-swap", "9m"], "--memory-swap"),
         (&["--cpuset-cpus", "x"], "0-2,7"),
         (&["--cpuset-cpus", "700"], "700"),
+        (&["--cpuset-mems", "700"], "700"),
     ] {
         let outcome = refused(options);
         assert!(outcome.stderr.contains(said), "{options:?}: {outcome}");

@@ -300,6 +300,30 @@ fn network_host_has_the_hosts_interfaces() {
         .args(["--allow", "network.host"])
         .rootfs();
     assert_eq!(rootfs.lines("net"), host);
+    // Whoever gives that network to all steps has granted it.
+    lab.build(&context).args(["--network", "host"]).ok();
+}
+
+#[test]
+fn names_are_resolved_by_whom_the_host_asks() {
+    let servers = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.starts_with("nameserver"));
+        lines.map(str::to_owned).collect()
+    };
+    let host = servers(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default());
+    let context = Context::dockerfile("FROM busybox\nRUN cat /etc/resolv.conf > /resolv\n");
+    let step = |network: &str| {
+        let build = Lab::shared()
+            .build(&context)
+            .args(["--network", network])
+            .rootfs();
+        servers(build.text("resolv"))
+    };
+    // In a network of its own, a step does not reach servers of the host's loopback device.
+    assert!(!step("default").is_empty());
+    if !host.is_empty() {
+        assert_eq!(step("host"), host);
+    }
 }
 
 #[test]

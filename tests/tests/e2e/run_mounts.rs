@@ -103,6 +103,20 @@ fn cache_mounts_are_told_apart_by_id_and_begin_as_they_are_described() {
 }
 
 #[test]
+fn cache_mounts_of_builds_that_name_another_namespace_are_others() {
+    let context = Context::dockerfile(
+        "FROM busybox\nRUN --mount=type=cache,target=/c,id=of-a-namespace ls /c > /found; touch /c/x\n",
+    );
+    let lab = Lab::shared();
+    let found = |namespace: &str| {
+        let arg = format!("BUILDKIT_CACHE_MOUNT_NS={namespace}");
+        let build = lab.build(&context).args(["--no-cache"]);
+        build.build_arg(&arg).rootfs().text("found").to_owned()
+    };
+    assert_eq!(["one", "two", "one"].map(found), ["", "", "x"]);
+}
+
+#[test]
 fn a_locked_cache_mount_has_one_user_at_a_time() {
     // Each step fails where it finds the other one's mark.
     let step = "RUN --mount=type=cache,target=/c,id=locked,sharing=locked mkdir /c/lock && sleep 0.3 && rmdir /c/lock && touch /done";
@@ -185,6 +199,20 @@ fn secrets_are_files_or_variables_and_never_in_a_layer() {
 }
 
 #[test]
+fn a_secret_with_nothing_but_an_id_is_the_file_of_that_name() {
+    let context = Context::new(&[("token", "of a file")]);
+    let path = context.path().join("token").display().to_string();
+    context.write(
+        "Dockerfile",
+        format!("FROM busybox\nRUN --mount=type=secret,id={path},target=/s cat /s > /x\n"),
+    );
+    let lab = Lab::shared();
+    let secret = format!("id={path}");
+    let build = lab.build(&context).args(["--secret", &secret]);
+    assert_eq!(build.rootfs().text("x"), "of a file");
+}
+
+#[test]
 fn a_required_secret_that_is_not_given_is_an_error() {
     let context =
         Context::dockerfile("FROM busybox\nRUN --mount=type=secret,id=needed,required=true true\n");
@@ -224,7 +252,8 @@ fn ssh_hands_in_the_agents_socket() {
     );
     let image = Lab::shared()
         .build(&context)
-        .args(["--ssh", &format!("default={}", socket.display())])
+        .args(["--ssh", "default"])
+        .env("SSH_AUTH_SOCK", &socket)
         .args(["--ssh", &format!("other={}", socket.display())])
         .image();
     let rootfs = image.rootfs();
