@@ -49,6 +49,16 @@ fn a_check_shows_violations_with_their_lines_and_fails() {
         assert!(shown.contains(part), "{part:?}: {outcome}");
     }
     assert!(!outcome.stderr.contains("ERROR"), "{outcome}");
+    // The method by its other name, and a success whatever is found.
+    let same = call(
+        &Context::dockerfile(&text),
+        &["--call=lint,ignorestatus=true"],
+    )
+    .ok();
+    assert!(
+        same.text().starts_with("Check complete, 3 warnings"),
+        "{same}"
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use stromatekt_tests::http::Server;
 use stromatekt_tests::{Context, Lab, command, requirement};
 use tempfile::TempDir;
 
@@ -15,6 +16,10 @@ fn what_chooses_a_daemon_is_told_and_what_forbids_is_obeyed() {
     let (lab, context) = (Lab::shared(), context());
     for (name, value) in [
         ("DOCKER_HOST", "tcp://192.0.2.1:2375"),
+        ("BUILDKIT_HOST", "tcp://192.0.2.1:1234"),
+        ("BUILDX_CPU_PROFILE", "/profile"),
+        ("BUILDX_MEM_PROFILE", "/profile"),
+        ("BUILDX_METADATA_PROVENANCE", "max"),
         ("DOCKER_CONTEXT", "other"),
         ("DOCKER_BUILDKIT", "0"),
         ("BUILDKIT_COLORS", "run=red"),
@@ -139,6 +144,21 @@ fn proxies_of_the_config_are_build_args() {
         !outcome.stderr.contains("proxy.invalid"),
         "a proxy may have a password: {outcome}"
     );
+}
+
+#[test]
+fn downloads_go_through_the_proxy_of_the_environment() {
+    // A proxy is asked for whole URLs.
+    let proxy = Server::start(&[("http://files.invalid/f", b"by proxy")]);
+    let context = Context::dockerfile("FROM scratch\nADD http://files.invalid/f /f\n");
+    let lab = Lab::shared();
+    let build = || lab.build(&context).env("HTTP_PROXY", proxy.url(""));
+    assert_eq!(build().rootfs().text("f"), "by proxy");
+    build()
+        .args(["--no-cache"])
+        .env("NO_PROXY", "files.invalid")
+        .fails()
+        .says(&["files.invalid"]);
 }
 
 #[test]

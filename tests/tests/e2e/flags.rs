@@ -220,6 +220,12 @@ fn what_is_refused_says_why_and_what_asks_for_nothing_is_fine() {
         "type=sbom,disabled=true",
     ])
     .ok();
+    for arg in ["BUILDKIT_INLINE_CACHE=1", "BUILDKIT_DISABLE_FILEOP=1"] {
+        let name = arg.split('=').next().unwrap_or(arg);
+        build(&["--build-arg", arg])
+            .fails()
+            .says(&[name, "leave it out"]);
+    }
     for (permission, said) in [
         ("device", "devices"),
         ("device=gpu", "devices"),

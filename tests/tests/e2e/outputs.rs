@@ -306,6 +306,70 @@ fn a_push_is_what_others_pull() {
 }
 
 #[test]
+fn an_output_may_name_its_image() {
+    let lab = Lab::with_busybox();
+    lab.build(&context())
+        .output("type=image,\"name=by-output:1,by-output:2\"")
+        .ok();
+    let images = lab.images();
+    assert_eq!(images.matches("by-output").count(), 2, "{images}");
+    lab.build(&context())
+        .args(["-t", "by-tag"])
+        .output("type=image,name=by-output")
+        .fails()
+        .says(&["--tag", "name="]);
+}
+
+#[test]
+fn layers_are_compressed_as_well_as_it_is_said() {
+    let (lab, context, out) = (Lab::shared(), context(), directory());
+    let layer = |level: &str| {
+        let layout = out.path().join(level);
+        let dest = layout.display();
+        lab.build(&context)
+            .output(format!(
+                "type=oci,tar=false,compression-level={level},dest={dest}"
+            ))
+            .ok();
+        let image = Image::read(&layout);
+        (
+            image.layers[1].digest.clone(),
+            image.layers[1].diff_id.clone(),
+        )
+    };
+    let ((fast, same), (best, also)) = (layer("1"), layer("9"));
+    assert_ne!(fast, best);
+    assert_eq!(same, also);
+    lab.build(&context)
+        .output("type=oci,compression-level=10,dest=x")
+        .fails()
+        .says(&["10", "0 to 9"]);
+}
+
+#[test]
+fn a_push_by_digest_gives_no_tag() {
+    let Some(registry) = Registry::start() else {
+        return;
+    };
+    let (lab, name) = (Lab::with_busybox(), registry.name("team/by-digest"));
+    let push = |more: &str| {
+        lab.build(&context())
+            .output(format!("type=image,name={name},push=true{more}"))
+            .ok();
+    };
+    let tags = registry
+        .data()
+        .join("docker/registry/v2/repositories/team/by-digest/_manifests/tags");
+    push(",push-by-digest=true,store=false");
+    assert!(!tags.exists(), "it was given a tag");
+    assert!(!lab.images().contains("by-digest"), "it was kept");
+    assert!(tags.with_file_name("revisions").exists());
+    push("");
+    assert!(tags.join("latest").exists());
+    assert!(lab.images().contains("by-digest"));
+}
+
+#[test]
 fn a_push_to_where_nobody_listens_is_an_error_with_the_name() {
     let lab = Lab::shared();
     lab.build(&context())

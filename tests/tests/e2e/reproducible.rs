@@ -1,5 +1,8 @@
 //! SOURCE_DATE_EPOCH: what it limits, and that builds on different stores give the same bytes.
 
+use std::os::unix::fs::MetadataExt;
+
+use stromatekt_tests::rootfs::read_tar;
 use stromatekt_tests::{Context, Image, Lab};
 use tempfile::TempDir;
 
@@ -72,4 +75,24 @@ fn an_output_may_have_an_epoch_of_its_own() {
     let lab = Lab::shared();
     let image = image(&lab, ",source-date-epoch=86400,rewrite-timestamp=true");
     assert_eq!(image.config["created"], "1970-01-02T00:00:00Z");
+}
+
+#[test]
+fn the_epoch_is_the_time_of_all_files_that_leave_as_files() {
+    let (lab, directory) = (Lab::shared(), TempDir::new().unwrap());
+    let local = directory.path().join("local");
+    let context = Context::dockerfile(DOCKERFILE);
+    let build = || lab.build(&context).env("SOURCE_DATE_EPOCH", EPOCH);
+    build()
+        .output(format!("type=local,dest={}", local.display()))
+        .ok();
+    let tar = build().output("type=tar,dest=-").ok().stdout;
+    let epoch: u64 = EPOCH.parse().unwrap();
+    for path in ["out/file", "out", "bin/busybox"] {
+        let time = std::fs::symlink_metadata(local.join(path)).unwrap().mtime();
+        assert_eq!(u64::try_from(time), Ok(epoch), "{path}");
+    }
+    for entry in read_tar(&tar) {
+        assert_eq!(entry.mtime, epoch, "{}", entry.path);
+    }
 }
