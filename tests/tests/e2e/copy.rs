@@ -136,6 +136,19 @@ fn parents_are_kept_when_asked_for() {
 }
 
 #[test]
+fn the_history_tells_that_parents_were_kept() {
+    let image = Lab::shared()
+        .build(&context(
+            "FROM scratch\nCOPY --parents --chown=1:2 dir/one /x/\n",
+        ))
+        .image();
+    assert_eq!(
+        image.config["history"][0]["created_by"],
+        "COPY --parents --chown=1:2 dir/one /x/ # buildkit"
+    );
+}
+
+#[test]
 fn files_of_the_context_are_roots_with_their_modes_and_times() {
     let context = context("FROM scratch\nCOPY a.txt dir /d/\n");
     // In this order: a change of owner clears the bit.

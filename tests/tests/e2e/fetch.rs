@@ -1,5 +1,7 @@
 //! ADD: archives, URLs, git repositories, and what it has in common with COPY.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
@@ -122,6 +124,36 @@ fn urls_are_fetched_once_and_verified() {
         "what was fetched is not unpacked"
     );
     assert_eq!(rootfs.text("unpacked/top/file"), "unpacked");
+}
+
+#[test]
+fn what_a_server_tells_no_time_of_is_of_1970() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let address = listener.local_addr().expect("it is bound");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            lines.take_while(|line| !line.is_empty()).for_each(drop);
+            let answer = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx";
+            // A client that goes away is no concern of the server's.
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    let context = Context::dockerfile(&format!("FROM scratch\nADD http://{address}/f /f\n"));
+    assert_eq!(Lab::shared().build(&context).rootfs().entry("f").mtime, 0);
+}
+
+#[test]
+fn what_is_fetched_without_a_name_has_buildkits() {
+    let server = Server::start(&[("/", b"the root"), ("/a/", b"a directory")]);
+    let context = Context::dockerfile(&format!(
+        "FROM scratch\nADD {} /root/\nADD {} /directory/\n",
+        server.url("/"),
+        server.url("/a/")
+    ));
+    let rootfs = Lab::shared().build(&context).rootfs();
+    assert_eq!(rootfs.text("root/__unnamed__"), "the root");
+    assert_eq!(rootfs.text("directory/a"), "a directory");
 }
 
 #[test]
@@ -261,6 +293,21 @@ fn git_repositories_are_added_at_a_ref_and_a_subdirectory() {
     assert_eq!(rootfs.beneath("sub"), ["Dockerfile", "inner"]);
     assert!(!rootfs.has("head/.git"));
     assert!(rootfs.has("kept/.git/HEAD"));
+}
+
+#[test]
+fn the_last_commit_of_a_branch_is_found_by_the_first_digits_of_its_id() {
+    let repository = repository();
+    let daemon = GitDaemon::start(repository.path());
+    let mut git = Command::new("git");
+    git.args(["-c", "safe.directory=*", "rev-parse", "--short", "side"])
+        .current_dir(repository.path());
+    let id = command::run(&mut git, None).ok().text().to_owned();
+    let context = Context::dockerfile(&format!("FROM scratch\nADD {}#{id} /\n", daemon.url()));
+    assert_eq!(
+        Lab::shared().build(&context).rootfs().text("version"),
+        "side"
+    );
 }
 
 #[test]

@@ -191,6 +191,37 @@ fn an_index_of_one_platform_is_made_on_demand_and_a_docker_archive_holds_none() 
 }
 
 #[test]
+fn copies_take_from_the_image_of_the_platform() {
+    let lab = Lab::with_busybox();
+    let many = "FROM scratch\nARG TARGETARCH\nCOPY Dockerfile /for-$TARGETARCH\n";
+    lab.build(&Context::dockerfile(many))
+        .args(BOTH)
+        .args(["-t", "many"])
+        .ok();
+    let directory = TempDir::new().unwrap();
+    let layout = directory.path().join("layout");
+    lab.build(&Context::dockerfile("FROM scratch\nCOPY --from=many / /\n"))
+        .args(BOTH)
+        .output(format!("type=oci,tar=false,dest={}", layout.display()))
+        .ok();
+    for (platform, image) in Image::read_index(&layout).1 {
+        let own = format!("for-{}", &platform["linux/".len()..]);
+        assert_eq!(image.rootfs().beneath(""), [own.as_str()]);
+    }
+}
+
+#[test]
+fn images_are_for_linux() {
+    let context = Context::dockerfile("FROM scratch\nCOPY Dockerfile /\n");
+    Lab::shared()
+        .build(&context)
+        .args(["--platform", "windows/amd64"])
+        .fails()
+        .says(&["windows"])
+        .points_at("Dockerfile:1", "FROM scratch");
+}
+
+#[test]
 fn a_program_that_nothing_here_can_run_is_told_apart_from_one_that_fails() {
     // The header of a program for a processor that hardly any machine is or has an emulator for.
     let mut program = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x02\x01\x01\0\0\0".to_vec();

@@ -156,6 +156,34 @@ fn a_named_context_may_be_an_oci_layout() {
 }
 
 #[test]
+fn a_named_context_may_be_a_file_of_a_url_which_is_called_context() {
+    let server = stromatekt_tests::http::Server::start(&[("/f.txt", b"fetched")]);
+    let context = Context::dockerfile("FROM scratch\nCOPY --from=named context /f\n");
+    let named = format!("named={}", server.url("/f.txt"));
+    let lab = Lab::shared();
+    let build = lab.build(&context).args(["--build-context", &named]);
+    assert_eq!(build.rootfs().text("f"), "fetched");
+}
+
+#[test]
+fn a_named_context_of_a_platform_comes_before_one_of_all() {
+    let lab = Lab::shared();
+    let all = Context::new(&[("file", "all")]);
+    let arm = Context::new(&[("file", "arm")]);
+    let context = Context::dockerfile("FROM scratch\nCOPY --from=named file /\n");
+    for (platform, found) in [("linux/amd64", "all"), ("linux/arm64", "arm")] {
+        let build = lab.build(&context).args(["--platform", platform]);
+        let build = build.args([
+            "--build-context",
+            &format!("named={}", all.path().display()),
+            "--build-context",
+            &format!("named::linux/arm64={}", arm.path().display()),
+        ]);
+        assert_eq!(build.rootfs().text("file"), found);
+    }
+}
+
+#[test]
 fn a_stage_begins_from_another_with_its_config() {
     let context = Context::dockerfile(
         "FROM busybox AS base\nENV A=1\nWORKDIR /w\nUSER worker\nLABEL l=1\nFROM base\nRUN echo $A $(pwd) $(id -un) > /tmp/x\n",
