@@ -98,12 +98,9 @@ impl Host {
             output,
             stop,
         } = module;
-        let bound = run
-            .limits
-            .ulimits
-            .iter()
-            .find(|limit| limit.name == "nofile");
-        let bound = bound.and_then(|limit| limit.soft);
+        let ulimits = &run.limits.ulimits;
+        let bound = ulimits.iter().find(|limit| limit.name == "nofile");
+        let bound = bound.map(|limit| limit.soft.unwrap_or(u64::MAX));
         Ok(Self {
             arguments: run.args.into_iter().map(String::into_bytes).collect(),
             variables,

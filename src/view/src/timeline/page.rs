@@ -2,7 +2,7 @@
 //! along the critical path and to what a step waited for.
 
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{Link, Outcome, Step, Timeline, bytes, seconds};
 use crate::escape::Markup;
@@ -80,9 +80,14 @@ fn summary(timeline: &Timeline, path: &[Link]) -> String {
         counted(path.len(), "step"),
         seconds(worked),
         seconds(waited),
-        stromatekt_oci::time::rfc3339(timeline.began)
+        stromatekt_oci::time::rfc3339(whole_seconds(timeline.began))
     );
     text
+}
+
+fn whole_seconds(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    SystemTime::UNIX_EPOCH + Duration::from_secs(since.unwrap_or_default().as_secs())
 }
 
 fn legend(timeline: &Timeline) -> Vec<(&'static str, &'static str)> {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use nix::sys::resource::{Resource, getrlimit};
 use stromatekt_executor::ResolvedMount;
 use stromatekt_graph::limits::Ulimit;
 use stromatekt_graph::run::{MountSource, Network, Run, Security};
@@ -79,12 +80,35 @@ async fn a_module_that_grows_to_its_own_maximum_has_not_run_out_of_memory() {
 #[tokio::test]
 async fn open_files_are_bounded() {
     let Some(lab) = lab() else { return };
+    let limited = |soft: Option<u64>| {
+        let limit = Ulimit {
+            name: "nofile".to_owned(),
+            soft,
+            hard: soft,
+        };
+        module().but(|run| run.limits.ulimits = vec![limit])
+    };
     lab.start(
         r#"(loop $more (drop (call $open (i32.const 0) (i32.const 1024) (i32.const 12))) (br $more))
         --- (data (i32.const 1024) "/module.wasm")"#,
     );
     const TOO_MANY: i32 = 33;
+    assert_eq!(lab.run(limited(Some(64))).await.exit, TOO_MANY);
+    // What all modules together may have open is half of what this process may.
+    let (most, _) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+    if most / 2 < 4096 {
+        return;
+    }
     assert_eq!(lab.run(module()).await.exit, TOO_MANY);
+    lab.start(
+        r#"(local $left i32) (local.set $left (i32.const 1500))
+        (loop $more
+          (drop (call $open (i32.const 0) (i32.const 1024) (i32.const 12)))
+          (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+          (br_if $more (local.get $left)))
+        --- (data (i32.const 1024) "/module.wasm")"#,
+    );
+    assert_eq!(lab.run(limited(None)).await.exit, 0, "there is no limit");
 }
 
 #[tokio::test]
