@@ -303,7 +303,9 @@ impl Builder<'_> {
                     let import = &self.pipeline.images[index].name.text;
                     return Err(name
                         .place
-                        .problem(format!("the image `{import}` has {count} layers"))
+                        .problem(format!(
+                            "the image `{import}` has no layer {number}: it has {count}"
+                        ))
                         .help("the lowest is 0"));
                 }
                 Ok(vec![self.image_layer(index, number, &name.place)?])

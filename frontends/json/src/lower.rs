@@ -1,6 +1,6 @@
 //! A pipeline as a graph: the timelines that the wanted images need, in order, for each platform.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use stromatekt_dockerfile::proxy_environment;
@@ -164,7 +164,9 @@ fn wanted(
     options: &Options,
 ) -> Result<Vec<Wanted>, Problem> {
     let all = images(pipeline)?;
-    let top = || document.place(document.root.span, "");
+    // The whole file is too long to be shown.
+    let mut top = document.place(document.root.span, "");
+    top.span.end = top.span.start;
     let mut found: Vec<Wanted> = Vec::new();
     let mut add = |more: Vec<Wanted>| {
         for one in more {
@@ -179,25 +181,17 @@ fn wanted(
         }
     } else if let Some(export) = &pipeline.export {
         for name in export {
-            add(called(&name.text, pipeline, &all, &|| name.place.clone())?);
+            add(called(&name.text, pipeline, &all, &name.place)?);
         }
     } else {
         add(all.iter().map(|image| image.wanted).collect());
     }
     match found.is_empty() {
         false => Ok(found),
-        true => Err(start(top())
-            .problem("no image comes of this pipeline")
-            .help(
-                "a step of type `export-image` makes one; so does naming a timeline in `export`",
-            )),
+        true => Err(top.problem("no image comes of this pipeline").help(
+            "a step of type `export-image` makes one; so does naming a timeline in `export`",
+        )),
     }
-}
-
-/// The start of a place: the whole file is too long to be shown.
-fn start(mut place: Place) -> Place {
-    place.span.end = place.span.start;
-    place
 }
 
 fn images(pipeline: &Pipeline) -> Result<Vec<Named<'_>>, Problem> {
@@ -244,7 +238,7 @@ fn called(
     name: &str,
     pipeline: &Pipeline,
     images: &[Named<'_>],
-    place: &dyn Fn() -> Place,
+    place: &Place,
 ) -> Result<Vec<Wanted>, Problem> {
     if let Some(image) = images.iter().find(|image| image.name == name) {
         return Ok(vec![image.wanted]);
@@ -263,9 +257,11 @@ fn called(
         });
     }
     let known = images.iter().map(|image| image.name);
-    let known = known.chain(pipeline.timelines.iter().map(|one| one.name.text.as_str()));
-    let mut problem =
-        start(place()).problem(format!("no image and no timeline is called `{name}`"));
+    let timelines = pipeline.timelines.iter();
+    let known: BTreeSet<&str> = known
+        .chain(timelines.map(|one| one.name.text.as_str()))
+        .collect();
+    let mut problem = place.problem(format!("no image and no timeline is called `{name}`"));
     problem.help = suggest(name, known);
     Err(problem)
 }

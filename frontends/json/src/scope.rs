@@ -172,11 +172,15 @@ impl<'p> Scope<'p> {
             ["imports", import] => self.import(import, name).map(Thing::Import),
             ["imports", import, "layers", number] => {
                 let import = self.import(import, name)?;
-                let number = number.parse().map_err(|_| {
-                    let message = format!("`{number}` is no number of a layer");
-                    name.place.problem(message).help("the lowest is 0")
-                })?;
-                Ok(Thing::ImportLayer(import, number))
+                match number.parse() {
+                    Ok(position) if !number.starts_with('+') => {
+                        Ok(Thing::ImportLayer(import, position))
+                    }
+                    _ => Err(name
+                        .place
+                        .problem(format!("`{number}` is no number of a layer"))
+                        .help("the lowest is 0")),
+                }
             }
             ["sources", source] => self.source(source, name).map(Thing::Source),
             [timeline, "result"] => {

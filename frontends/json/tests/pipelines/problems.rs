@@ -87,12 +87,17 @@ fn names_that_are_wrong_are_told_with_the_nearest() {
         ),
         (
             put("imports.debian.layers.2"),
-            "the image `debian` has 2 layers",
+            "the image `debian` has no layer 2: it has 2",
             "the lowest is 0",
         ),
         (
             put("imports.debian.layers.x"),
             "`x` is no number of a layer",
+            "the lowest is 0",
+        ),
+        (
+            put("imports.debian.layers.+0"),
+            "`+0` is no number of a layer",
             "the lowest is 0",
         ),
         (
