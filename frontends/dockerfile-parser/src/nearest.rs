@@ -1,12 +1,20 @@
 //! Suggestions: the known word that someone probably meant.
 
+/// Nobody mistypes longer names; comparing them would take its time.
+const LONGEST: usize = 1_000;
+
 /// The candidate nearest to `word`, if it is near: at most a third of its letters differ, and no more than three.
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let word = word.to_lowercase();
-    let limit = word.chars().count().div_ceil(3).min(3);
+    let length = word.chars().count();
+    let limit = length.div_ceil(3).min(3);
+    if length > LONGEST {
+        return None;
+    }
     candidates
         .into_iter()
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= limit)
         .map(|candidate| (distance(&word, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
@@ -42,5 +50,8 @@ mod tests {
         assert_eq!(nearest("Runtimes", names).as_deref(), Some("runtime"));
         assert_eq!(nearest("debian", names), None);
         assert_eq!(nearest("", names), None);
+        let long = "a".repeat(1_000_000);
+        assert_eq!(nearest(&long, [long.as_str()]), None);
+        assert_eq!(nearest("build", [long.as_str()]), None);
     }
 }
