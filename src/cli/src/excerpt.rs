@@ -1,5 +1,7 @@
 //! Some lines of a Dockerfile with the failing ones marked, as buildx shows them, and a caret line below the first.
 
+use crate::long_lines;
+
 /// How many lines around the marked ones are shown, all in all.
 const AROUND: usize = 4;
 
@@ -26,7 +28,7 @@ pub fn excerpt(name: &str, text: &str, (first, last): (u32, u32)) -> String {
     let rule = "-".repeat(20);
     let mut out = format!("{name}:{first}\n{rule}\n");
     for number in from..=to {
-        let line = lines[number - 1].trim_end_matches('\r');
+        let line = long_lines::start_of(lines[number - 1].trim_end_matches('\r'));
         let mark = if (first..=last).contains(&number) {
             ">>>"
         } else {
@@ -35,7 +37,7 @@ pub fn excerpt(name: &str, text: &str, (first, last): (u32, u32)) -> String {
         out.push_str(format!(" {number:>3} | {mark} {line}").trim_end());
         out.push('\n');
         if number == first {
-            out.push_str(&format!("     |     {}\n", carets(line)));
+            out.push_str(&format!("     |     {}\n", carets(&line)));
         }
     }
     out.push_str(&rule);

@@ -22,6 +22,7 @@ mod git_labels;
 mod image_requests;
 mod interrupt;
 mod limits;
+mod long_lines;
 mod named_context;
 mod numbers;
 mod options;

@@ -12,6 +12,7 @@ use miette::{
 
 use crate::error::{DockerfileText, Error, FailedBuild};
 use crate::excerpt::excerpt;
+use crate::long_lines;
 
 /// Tells what went wrong, and what the program is to exit with.
 pub fn report(error: &Error) -> ExitCode {
@@ -105,6 +106,8 @@ fn located(
     (start, end): (usize, usize),
     fancy: bool,
 ) -> String {
+    let part = long_lines::part(&text.name, &text.text, (start, end));
+    let (start, end) = part.as_ref().map_or((start, end), |part| part.marked);
     let mut diagnostic = MietteDiagnostic::new(message).with_label(LabeledSpan::new(
         None,
         start,
@@ -113,8 +116,13 @@ fn located(
     if let Some(help) = help {
         diagnostic = diagnostic.with_help(help);
     }
-    let source = NamedSource::new(text.name.as_ref(), text.text.to_string());
-    let report = Report::new(diagnostic).with_source_code(source);
+    let report = match part {
+        Some(part) => Report::new(diagnostic).with_source_code(part),
+        None => {
+            let source = NamedSource::new(text.name.as_ref(), text.text.to_string());
+            Report::new(diagnostic).with_source_code(source)
+        }
+    };
     let theme = match fancy {
         true => GraphicalTheme::unicode(),
         false => GraphicalTheme {
@@ -197,6 +205,32 @@ mod tests {
          `----
         help: start with `FROM image`, or `FROM scratch`
         ");
+    }
+
+    #[test]
+    fn of_a_long_line_only_what_is_around_the_mark_is_shown() {
+        let (before, after) = ("é, ".repeat(500), ", x".repeat(500));
+        let line = format!("[{before}wrong{after}]");
+        let start = line.find("wrong").unwrap();
+        let whole = format!("one\ntwo {after}\n{line}\nthree\n");
+        let at = whole.find(&line).unwrap() + start;
+        let place = (at, at + "wrong".len());
+        let rendered = located("no", None, &text(&whole), place, false);
+        let lines: Vec<&str> = rendered.lines().collect();
+        assert_eq!(lines[1].trim(), format!(",-[Dockerfile:3:{}]", start + 1));
+        assert!(lines[2].starts_with(" 2 | two , x") && lines[2].ends_with('…'));
+        assert!(lines[3].starts_with(" 3 | …") && lines[3].ends_with('…'));
+        let marked = lines[4].find('^').unwrap();
+        let shown = lines[3].find("wrong").unwrap();
+        let shown = lines[3][..shown].chars().count();
+        assert_eq!(
+            (marked, lines[4].matches('^').count()),
+            (shown, 5),
+            "{rendered}"
+        );
+        assert!(rendered.len() < 2_000, "{rendered}");
+        let end = located("no", None, &text(&line), (line.len(), line.len()), false);
+        assert!(end.contains(", x]"), "{end}");
     }
 
     #[test]
