@@ -75,7 +75,10 @@ impl<'a> Lines<'a> {
             .partition_point(|start| *start <= offset)
             .saturating_sub(1);
         let start = self.starts.get(line).copied().unwrap_or_default();
-        let column = self.characters_before(offset) - self.characters_before(start);
+        let column = match self.text.as_bytes().get(start..offset) {
+            Some(short) if short.len() < BLOCK => characters_in(short),
+            _ => self.characters_before(offset) - self.characters_before(start),
+        };
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Mark {
             line: number(line + 1),
