@@ -10,7 +10,7 @@ use stromatekt_executor::{Outcome, Stream};
 use stromatekt_graph::run::Run;
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
-use wasmi::{Config, Engine, Linker, ResumableCall, Store, TrapCode};
+use wasmi::{Config, CustomFuelCosts, Engine, Linker, ResumableCall, Store, TrapCode};
 
 use crate::error::{Error, Result};
 use crate::preview1::{self, Host, Stopped};
@@ -74,6 +74,13 @@ fn engine() -> Engine {
     let mut config = Config::default();
     config
         .consume_fuel(true)
+        .fuel_cost(CustomFuelCosts {
+            bytes_copied_per_fuel: 64,
+            // A function is translated when it is first called, and a call that runs out of fuel for that cannot be gone on with. So it
+            // costs none: it is done but once.
+            fuel_per_bytes_translated: 0,
+            fuel_per_bytes_validated: 0,
+        })
         .set_max_recursion_depth(MAX_DEPTH)
         .set_max_stack_height(MAX_STACK);
     Engine::new(&config)

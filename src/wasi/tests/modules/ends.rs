@@ -97,6 +97,68 @@ async fn a_module_that_nobody_waits_for_is_stopped() {
     assert_eq!(running.count(), 0, "its thread is gone");
 }
 
+/// The interpreter stops now and then to look whether the build was cancelled: wherever that is, the module goes on.
+#[tokio::test]
+async fn a_module_may_be_looked_at_anywhere() {
+    let Some(lab) = lab() else { return };
+    // Many functions, each called for the first time, with work between.
+    let mut body = String::new();
+    let mut beside = String::new();
+    for number in 0..1500 {
+        body.push_str(&format!("(call $f{number}) (call $work)"));
+        let drops = "(drop (i32.const 1))".repeat(50 + number % 50);
+        beside.push_str(&format!("(func $f{number} {drops})"));
+    }
+    beside.push_str(
+        "(func $work (local $left i32) (local.set $left (i32.const 1000))
+          (loop $more (local.set $left (i32.sub (local.get $left) (i32.const 1))) (br_if $more (local.get $left))))",
+    );
+    lab.start(&format!("{body} --- {beside}"));
+    assert_eq!(lab.run(module()).await.exit, 0, "many functions");
+    // A large one.
+    let drops = "(drop (i32.const 1))".repeat(200_000);
+    lab.start(&format!("(call $f) --- (func $f {drops})"));
+    assert_eq!(lab.run(module()).await.exit, 0, "a large function");
+    lab.start(&drops);
+    assert_eq!(lab.run(module()).await.exit, 0, "a large beginning");
+    // Single instructions that take long.
+    for (what, imports, body) in [
+        ("grow", "", "(drop (memory.grow (i32.const 2000)))"),
+        (
+            "fill",
+            "",
+            "(drop (memory.grow (i32.const 2000))) (memory.fill (i32.const 0) (i32.const 1) (i32.const 120000000))",
+        ),
+        (
+            "copy",
+            "",
+            "(drop (memory.grow (i32.const 2000))) (memory.copy (i32.const 1) (i32.const 0) (i32.const 120000000))",
+        ),
+        (
+            "table.grow",
+            "",
+            "(drop (table.grow $t (ref.null func) (i32.const 10000000))) --- (table $t 1 funcref)",
+        ),
+        (
+            "table.fill",
+            "",
+            "(table.fill $t (i32.const 0) (ref.null func) (i32.const 10000000)) --- (table $t 10000000 funcref)",
+        ),
+        (
+            "table.copy",
+            "",
+            "(table.copy $t $t (i32.const 1) (i32.const 0) (i32.const 9000000)) --- (table $t 10000000 funcref)",
+        ),
+    ] {
+        lab.with(imports, body);
+        let ended = lab.try_run(module()).await;
+        assert!(
+            ended.as_ref().is_ok_and(|ended| ended.exit == 0),
+            "{what}: {ended:?}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_trap_is_told() {
     let Some(lab) = lab() else { return };
