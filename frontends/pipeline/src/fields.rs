@@ -93,8 +93,7 @@ impl<'a> Item<'a> {
     }
 
     /// It is not what it should be.
-    #[must_use]
-    pub fn wrong_type(&self, wanted: &str) -> Problem {
+    fn wrong_type(&self, wanted: &str) -> Problem {
         let subject = match self.path.as_str() {
             "" => "this".to_owned(),
             path => format!("`{path}`"),
@@ -222,18 +221,6 @@ impl<'a> Item<'a> {
         match &self.value.kind {
             Kind::List(values) => self.elements(values),
             _ => vec![self.clone()],
-        }
-    }
-
-    /// A string, or a list of strings.
-    ///
-    /// # Errors
-    /// When it is anything else.
-    pub fn string_or_list(&self) -> Result<Vec<&'a str>, Problem> {
-        match &self.value.kind {
-            Kind::String(text) => Ok(vec![text]),
-            Kind::List(_) => self.strings(),
-            _ => Err(self.wrong_type("a string or a list of strings")),
         }
     }
 

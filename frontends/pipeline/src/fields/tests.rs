@@ -87,7 +87,6 @@ fn values_are_read_by_their_type() {
     assert_eq!(list[5].boolean(), Ok(true));
     assert_eq!(list[5].text().as_deref(), Ok("true"));
     assert!(list[6].text().is_err() && list[6].list().is_err() && list[6].entries().is_err());
-    assert_eq!(list[7].string_or_list(), Ok(vec!["word"]));
     assert_eq!(list[7].one_or_list().len(), 1);
     assert!(list[8].non_empty().is_err());
     let words = [("world", 1), ("other", 2)];
