@@ -136,6 +136,20 @@ fn a_mount_over_another_one_is_told_with_both_places() {
 }
 
 #[test]
+fn commits_of_repositories_are_digits() {
+    for (fields, message) in [
+        ("checksum: v1", "`v1` is no commit"),
+        (
+            "by-commit: true",
+            "`by-commit` needs the `checksum` that it fetches",
+        ),
+    ] {
+        let problem = of(&format!("sources: {{s: {{git: 'https://x/y', {fields}}}}}"));
+        assert_eq!(problem.message, message);
+    }
+}
+
+#[test]
 fn layers_of_what_is_always_there_can_be_selected() {
     support::done("images: {i: {layers: [scratch, 'context.layers[0]']}}\n");
     let problem = problem("images: {i: {layers: 'scratch.layers[0]'}}\n");

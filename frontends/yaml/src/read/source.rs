@@ -94,12 +94,18 @@ pub fn source(name: &str, item: &Item<'_>, reading: &Reading<'_>) -> Result<Spec
         }
         [None, Some(item), None] => {
             let [reference, subdirectory, keep, submodules, time, by_commit] = of_git;
+            if let Some(by_commit) = &by_commit
+                && by_commit.boolean()?
+                && checksum.is_none()
+            {
+                return Err(by_commit.problem("`by-commit` needs the `checksum` that it fetches"));
+            }
             Ok(Spec::Git(Git {
                 remote: item.non_empty_text()?,
                 reference: text(reference)?,
                 subdirectory: text(subdirectory)?,
                 keep_git_dir: boolean(keep)?.unwrap_or(false),
-                checksum: text(checksum)?,
+                checksum: checksum.as_ref().map(commit).transpose()?,
                 skip_submodules: !boolean(submodules)?.unwrap_or(true),
                 commit_time: boolean(time)?.unwrap_or(false),
                 fetch_by_commit: boolean(by_commit)?.unwrap_or(false),
@@ -119,6 +125,20 @@ pub fn source(name: &str, item: &Item<'_>, reading: &Reading<'_>) -> Result<Spec
             }))
         }
         _ => Err(start),
+    }
+}
+
+/// The digits of a commit, or the first of them.
+fn commit(item: &Item<'_>) -> Result<String, Problem> {
+    let text = item.non_empty_text()?;
+    match text
+        .bytes()
+        .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    {
+        true => Ok(text),
+        false => Err(item
+            .problem(format!("`{text}` is no commit"))
+            .help("commits are written in hexadecimal digits, with small letters")),
     }
 }
 
