@@ -199,12 +199,16 @@ fn compose(
         Some(base) => inherit::from_base(base),
         None => ImageConfig::for_platform(&builder.platform),
     };
-    // It is about layers, wherever the rest of the config is from.
-    image.history = match stack.image {
-        Some(below) => builder.config_of(below).unwrap_or_default().history,
-        None => Vec::new(),
-    };
     let said = |field: &str| config?.fields.iter().find(|name| name.text == field);
+    let has_own = said("history").is_some();
+    // It is about layers, wherever the rest of the config is from.
+    let inherited = match stack.image {
+        Some(below) if !has_own || said("created").is_some() => {
+            builder.config_of(below).unwrap_or_default().history
+        }
+        _ => Vec::new(),
+    };
+    image.history.clone_from(&inherited);
     if let Some(config) = config {
         image = overlaid(image, config).map_err(|error| place.problem(error.to_string()))?;
     }
@@ -212,12 +216,14 @@ fn compose(
         Some(_) => image.created.clone(),
         None => None,
     };
-    let has_own = said("history").is_some();
     let own: &[History] = if has_own { &image.history } else { &[] };
     let mut histories = check_histories(&composed.histories, own)?;
     if has_own {
         defaults(&image.history, &mut histories);
-        for entry in &mut image.history {
+        let is_inherited = |(one, other): &(&History, &History)| one == other;
+        let both = image.history.iter().zip(&inherited);
+        let inherited = both.take_while(is_inherited).count();
+        for entry in image.history.iter_mut().skip(inherited) {
             entry.created = entry.created.take().or_else(|| said_created.clone());
         }
     } else {

@@ -30,6 +30,7 @@ mod step_run;
 mod timeline;
 mod write;
 mod write_chains;
+mod write_check;
 mod write_names;
 mod write_steps;
 

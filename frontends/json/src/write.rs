@@ -11,9 +11,11 @@ use stromatekt_graph::op::{Expected, Export, ImageLocation, Op, Written};
 use stromatekt_graph::{Graph, NodeId};
 use stromatekt_oci::platform::Platform;
 use stromatekt_oci::reference::ImageReference;
+use stromatekt_pipeline::ImageConfigs;
 
 use crate::image;
 use crate::write_chains::{Ending, chains, root};
+use crate::write_check;
 use crate::write_names::Names;
 use crate::write_steps::{self, BlobKey};
 
@@ -57,6 +59,14 @@ pub enum WriteError {
         /// The field.
         field: String,
     },
+    /// What was written is not the same.
+    #[error("cannot write the image {image} as JSON: what was written is not the same ({reason})")]
+    Differs {
+        /// The image.
+        image: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Something that a step is given that JSON has no place for.
     #[error("cannot write `{label}` as JSON: {reason}")]
     Step {
@@ -68,11 +78,23 @@ pub enum WriteError {
 }
 
 /// The pipeline that makes these images. `platform` is the one that it is built for, `contexts` are the local directories that the graph
-/// reads besides the build context: where each is, relative to the file.
+/// reads besides the build context: where each is, relative to the file. `configs` are those of the images that the graph begins with.
 ///
 /// # Errors
 /// When the graph has something that no pipeline makes.
 pub fn write(
+    graph: &Graph,
+    images: &[ImageToWrite],
+    platform: &Platform,
+    contexts: &BTreeMap<String, PathBuf>,
+    configs: &ImageConfigs,
+) -> Result<String, WriteError> {
+    let text = written(graph, images, platform, contexts)?;
+    write_check::check(&text, graph, images, platform, configs)?;
+    Ok(text)
+}
+
+fn written(
     graph: &Graph,
     images: &[ImageToWrite],
     platform: &Platform,
@@ -197,7 +219,11 @@ impl Writer<'_> {
                 }
                 // Files that are no image are one layer where they are used as one.
                 Op::Diff(diff)
-                    if diff.lower.is_none() && root(&self.graph.node(diff.upper).op).is_none() =>
+                    if diff.lower.is_none()
+                        && matches!(
+                            self.graph.node(diff.upper).op,
+                            Op::Context(_) | Op::Git(_)
+                        ) =>
                 {
                     if let Some(name) = self.ends.get(&diff.upper) {
                         self.changesets.insert(*id, name.clone());

@@ -7,6 +7,7 @@ use stromatekt_graph::{Graph, NodeId};
 use stromatekt_json::{ImageToWrite, write};
 use stromatekt_oci::config::{ContainerConfig, History, ImageConfig};
 use stromatekt_oci::platform::Platform;
+use stromatekt_pipeline::ImageConfigs;
 
 use crate::given;
 
@@ -66,7 +67,8 @@ fn round_trip(graph: &Graph, node: NodeId, what: &str) -> String {
         output: None,
     };
     let contexts = BTreeMap::new();
-    let text = write(graph, &[image], &platform(), &contexts)
+    let configs = ImageConfigs::new();
+    let text = write(graph, &[image], &platform(), &contexts, &configs)
         .unwrap_or_else(|error| panic!("{what}: {error}"));
     let again = given::lowered(&text)
         .unwrap_or_else(|problem| panic!("{what}: {problem}: {:?}\n{text}", problem.help));
@@ -112,6 +114,45 @@ fn pipelines_come_back() {
             round_trip(&lowered.graph, image.exports[0].node, &what);
         }
     }
+}
+
+#[test]
+fn what_cannot_be_written_is_told_and_nothing_is_left_out() {
+    let text = r#"{"timelines": [{"resultVar": "a", "steps": [
+        {"stepType": "snapshot-changeset", "var": "zero"},
+        {"stepType": "files", "files": [{"fileType": "inline-file", "content": "x", "target": "/x"}]},
+        {"stepType": "snapshot-changeset", "var": "one"},
+        {"stepType": "export-image", "layers": ["zero", "one"]}]}]}"#;
+    let lowered = given::lowered(text).expect("it is sound");
+    let image = ImageToWrite {
+        name: "a".to_owned(),
+        node: lowered.images[0].exports[0].node,
+        tags: Vec::new(),
+        output: None,
+    };
+    let (contexts, configs) = (BTreeMap::new(), ImageConfigs::new());
+    let error = write(&lowered.graph, &[image], &platform(), &contexts, &configs);
+    let error = error.expect_err("the empty tree has no changesets with a name");
+    assert!(
+        error.to_string().starts_with("cannot write the "),
+        "{error}"
+    );
+}
+
+#[test]
+fn meaningless_parts_of_copies_are_left_out() {
+    let text = "FROM scratch\nCOPY --exclude=*.o a <<E /b/\nE\n";
+    let (graph, node) = lowered(text);
+    let image = ImageToWrite {
+        name: "a".to_owned(),
+        node,
+        tags: Vec::new(),
+        output: None,
+    };
+    let (contexts, configs) = (BTreeMap::new(), ImageConfigs::new());
+    let text = write(&graph, &[image], &platform(), &contexts, &configs).expect("it is written");
+    given::lowered(&text).expect("it is read");
+    assert_eq!(text.matches("exclude").count(), 1, "{text}");
 }
 
 #[test]

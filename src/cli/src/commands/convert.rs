@@ -160,7 +160,8 @@ fn written(
                 })
                 .collect();
             let platform = images.first().map_or(&host, |(_, export)| &export.platform);
-            stromatekt_json::write(&prepared.graph, &named, platform, directories)
+            let (graph, configs) = (&prepared.graph, &prepared.configs);
+            stromatekt_json::write(graph, &named, platform, directories, configs)
                 .map_err(|error| no_words(&error))
         }
     }
