@@ -57,6 +57,17 @@ impl UserConfig {
             Error::file("understand", path)(io::Error::new(io::ErrorKind::InvalidData, error))
         };
         let config: Self = serde_json::from_slice(&text).map_err(|error| wrong(error.into()))?;
+        if let Some(root) = config
+            .btrfs_root
+            .as_ref()
+            .filter(|root| !root.is_absolute())
+        {
+            let root = root.display();
+            let reason = format!(
+                "btrfs_root: `{root}` would be another directory each time: it must be absolute"
+            );
+            return Err(wrong(reason.into()));
+        }
         for name in config.image.oci_override.keys() {
             // One that cannot be the name of an image would never be looked at.
             let parsed = name.parse::<ImageReference>();
@@ -86,8 +97,13 @@ mod tests {
         fs::write(&path, r#"{"image": {"overide": {}}}"#).unwrap();
         let error = UserConfig::of(&path).unwrap_err().to_string();
         assert!(error.contains("overide"), "{error}");
-        fs::write(&path, r#"{"image": {"ociOverride": {"De bian": "x"}}}"#).unwrap();
-        let error = UserConfig::of(&path).unwrap_err().to_string();
-        assert!(error.contains("De bian"), "{error}");
+        for (text, expected) in [
+            (r#"{"image": {"ociOverride": {"De bian": "x"}}}"#, "De bian"),
+            (r#"{"btrfs_root": "b"}"#, "must be absolute"),
+        ] {
+            fs::write(&path, text).unwrap();
+            let error = UserConfig::of(&path).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 }
