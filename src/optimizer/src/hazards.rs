@@ -195,7 +195,7 @@ pub(crate) fn check_command(run: &Run, command: &Command, is_last: bool) -> Resu
         rest::check(run, command)?;
     }
     // Other reasons say more.
-    match command.words.iter().find(|word| may_be_special(word)) {
+    match command.all().find(|word| may_be_special(word, &run.cwd)) {
         Some(word) => refuse(format!(
             "{} may be of the container, not of the tree",
             shown(&word.text)

@@ -117,7 +117,14 @@ fn paths_of_the_container_are_seen_however_they_are_written() {
         let found = reason(&shell(&format!("make && {words} && chmod 700 /b")));
         assert_eq!(found, Some(special(shown)), "{words}");
     }
-    for words in ["cp a /d*/shm/b", "cp a /{dev,tmp}/b", "cp a /?ev/b"] {
+    for words in [
+        "cp a /d*/shm/b",
+        "cp a /{dev,tmp}/b",
+        "cp a /?ev/b",
+        "cp a /tmp/../d[e]v/b",
+        "cp a d*/b",
+        "echo a > /d[e]v/b",
+    ] {
         let found = reason(&shell(&format!("make && {words} && chmod 700 /b")));
         let shown = words.rsplit(' ').next().unwrap();
         let expected = format!("{shown} may be of the container, not of the tree");
@@ -126,6 +133,7 @@ fn paths_of_the_container_are_seen_however_they_are_written() {
     for words in [
         "cp a /dev/null",
         "cp a src/dev/b",
+        "cp a.* *.so s*/b ../*.c /tmp",
         "cp a /o*/b",
         "cp a '/d*/b'",
         "find / -xdev -name b",

@@ -22,6 +22,9 @@ const HARMLESS: &[&str] = &[
     "/proc/meminfo",
 ];
 
+/// Stands in a pattern for other text.
+pub const PATTERN: [char; 4] = ['*', '?', '[', '{'];
+
 /// Whether a path is another one or beneath it.
 pub fn is_within(path: &str, of: &str) -> bool {
     Path::new(path).starts_with(of)
@@ -95,14 +98,24 @@ fn without_url(text: &str) -> String {
 }
 
 /// Whether a pattern may stand for such a path: `/d*/shm`.
-pub fn may_be_special(word: &Word) -> bool {
-    let Some(first) = word.text.strip_prefix('/').filter(|_| !word.is_literal) else {
+pub fn may_be_special(word: &Word, cwd: &str) -> bool {
+    if word.is_literal {
         return false;
-    };
-    let first = first.split('/').next().unwrap_or_default();
-    first
-        .find(['*', '?', '[', '{'])
-        .is_some_and(|fixed| SPECIAL.iter().any(|of| of.starts_with(&first[..fixed])))
+    }
+    let path = path_of(word, cwd);
+    let first = path.split('/').nth(1).unwrap_or_default();
+    let (start, end) = ends(first);
+    let fits = |of: &&str| of.starts_with(start) && of.ends_with(end);
+    first.contains(PATTERN) && SPECIAL.iter().any(fits)
+}
+
+/// What stands before the first and behind the last of a pattern; all of it, where it is none.
+pub fn ends(name: &str) -> (&str, &str) {
+    match (name.find(PATTERN), name.rfind(['*', '?', ']', '}'])) {
+        (Some(first), Some(last)) => (&name[..first], name.get(last + 1..).unwrap_or_default()),
+        (Some(first), None) => (&name[..first], ""),
+        _ => (name, name),
+    }
 }
 
 /// Whether a word has a path that is a directory or in it, where nothing but the shell or the program knows better.

@@ -3,7 +3,7 @@
 
 use stromatekt_graph::run::Run;
 
-use super::paths::{is_within, may_be_above, path_of};
+use super::paths::{PATTERN, ends, is_within, may_be_above, path_of};
 use super::shown;
 use crate::shell::{Command, Refusal, UNKNOWN, Word};
 
@@ -30,9 +30,6 @@ const LIBRARIES: &[&str] = &[
     "libreadline",
     "libtinfo",
 ];
-
-/// Stands in a pattern for any text.
-const PATTERN: [char; 4] = ['*', '?', '[', '{'];
 
 /// Programs that put files where others were.
 const PLACERS: &[&str] = &["cp", "install", "link", "ln", "mv", "rsync"];
@@ -190,15 +187,6 @@ fn may_be_of_shell(path: &str) -> bool {
             .is_some_and(|(parent, name)| is_of_machine(parent, name))
         || directory.contains(PATTERN);
     is_there && (may_be_shell(name) || may_be_library(name))
-}
-
-/// What stands before the first and behind the last of a pattern; all of it, where it is none.
-fn ends(name: &str) -> (&str, &str) {
-    match (name.find(PATTERN), name.rfind(['*', '?', ']', '}'])) {
-        (Some(first), Some(last)) => (&name[..first], name.get(last + 1..).unwrap_or_default()),
-        (Some(first), None) => (&name[..first], ""),
-        _ => (name, name),
-    }
 }
 
 fn may_be_shell(name: &str) -> bool {
