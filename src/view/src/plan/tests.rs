@@ -149,12 +149,14 @@ fn labels_of_others_stay_labels() {
         text.push_str("\n\u{1b}[2J");
     }
     for step in &mut plan.steps {
-        let why = "it would fail:\n\u{1b}[2J".into();
+        let why = format!("it would fail:\n\u{1b}[2J{}", "x".repeat(500));
         step.state = State::Runs { why };
     }
     let text = text::render(&plan);
     assert!(!text.contains('\u{1b}'), "{text:?}");
     assert_eq!(text.lines().count(), 13, "{text}");
+    let longest = text.lines().map(|line| line.chars().count()).max();
+    assert!(longest < Some(300), "{text}");
     for picture in [svg::render(&plan), page::render(&plan)] {
         assert!(!picture.contains("</title><script>"), "{picture}");
         assert!(!picture.contains('\u{1b}'), "{picture}");

@@ -18,9 +18,10 @@ use super::picture::lines;
 use super::{Plan, seconds, why, word_of};
 use crate::escape::{line, shorten};
 
-/// How wide the columns of needs and labels may become.
+/// How wide the columns of needs, labels and reasons may become.
 const NEEDS: usize = 18;
 const LABEL: usize = 64;
+const REASON: usize = 160;
 
 /// The text.
 pub fn render(plan: &Plan) -> String {
@@ -46,7 +47,7 @@ pub fn render(plan: &Plan) -> String {
             let step = plan.step(id);
             let mut about = Vec::new();
             if !why(&step.state).is_empty() {
-                about.push(line(why(&step.state)));
+                about.push(shorten(why(&step.state), REASON));
             }
             if let Some(took) = step.seconds {
                 about.push(format!("last time {}", seconds(took)));
