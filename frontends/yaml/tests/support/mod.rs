@@ -136,7 +136,14 @@ pub fn export_of(graph: &Graph, node: NodeId) -> &Export {
     }
 }
 
-pub const EXAMPLES: [&str; 5] = ["twin", "matrix", "library", "recombination", "tools"];
+pub const EXAMPLES: [&str; 6] = [
+    "twin",
+    "matrix",
+    "library",
+    "recombination",
+    "tools",
+    "wasi",
+];
 
 /// The files of an example, by their paths in it.
 pub fn example(name: &str) -> Files {
