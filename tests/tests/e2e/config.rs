@@ -230,3 +230,19 @@ fn the_history_tells_each_instruction() {
         ]
     );
 }
+
+#[test]
+fn entries_without_a_layer_have_the_time_of_the_layer_before_or_of_the_first() {
+    let context = Context::dockerfile("FROM busybox\nENV A=1\nRUN true\nENV B=2\nRUN true\n");
+    let image = Lab::shared().build(&context).args(["--no-cache"]).image();
+    let history = image.config["history"].as_array().unwrap();
+    let times: Vec<_> = history
+        .iter()
+        .map(|entry| entry["created"].as_str())
+        .collect();
+    // The base tells no time, and keeps to that.
+    assert_eq!(times[..2], [None, times[2]]);
+    assert_eq!(times[3], times[2]);
+    assert!(times[2].is_some() && times[2] < times[4], "{times:?}");
+    assert_eq!(image.config["created"].as_str(), times[4]);
+}

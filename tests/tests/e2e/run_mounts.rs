@@ -401,3 +401,14 @@ fn mount_options_expand_variables() {
     ]);
     assert_eq!(Lab::shared().build(&context).rootfs().text("a"), "expanded");
 }
+
+#[test]
+fn directories_that_mount_points_are_made_in_keep_their_times() {
+    let context = Context::dockerfile(
+        "FROM busybox\nRUN --mount=type=tmpfs,target=/home/a --mount=target=/usr/b/c true\n\
+         RUN stat -c %Y /home /usr > /times\n",
+    );
+    // Those of the base.
+    let rootfs = Lab::shared().build(&context).rootfs();
+    assert_eq!(rootfs.lines("times"), ["1700000000", "1700000000"]);
+}
