@@ -31,6 +31,7 @@ mod timeline;
 mod write;
 mod write_chains;
 mod write_check;
+mod write_images;
 mod write_names;
 mod write_steps;
 
