@@ -79,7 +79,7 @@ impl Pictures {
         (!self.files.is_empty()).then(|| Recorder::new(SystemTime::now()))
     }
 
-    /// Writes them.
+    /// Writes them, each whether the other can be written or not.
     ///
     /// # Errors
     /// When one cannot be written.
@@ -88,15 +88,16 @@ impl Pictures {
             return Ok(());
         };
         let timeline = recorder.finish(self.title, SystemTime::now());
+        let mut all = Ok(());
         for (path, target, render) in self.files {
             let file = match target {
                 Target::Open(file) => Ok(file),
                 Target::New => File::create(&path),
             };
-            file.and_then(|file| replace(file, &render(&timeline)))
-                .map_err(Error::file("write", &path))?;
+            let written = file.and_then(|file| replace(file, &render(&timeline)));
+            all = all.and(written.map_err(Error::file("write", &path)));
         }
-        Ok(())
+        all
     }
 }
 
