@@ -26,6 +26,7 @@ mod json_pipelines;
 mod limits;
 mod outputs;
 mod peers;
+mod pipeline_tasks;
 mod pipelines;
 mod plan;
 mod platforms;
