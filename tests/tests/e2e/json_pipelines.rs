@@ -128,6 +128,16 @@ fn permissions_are_asked_for_and_variables_that_nobody_reads_are_told() {
     build(&lab, &context)
         .fails()
         .says(&["timelines[0].steps[1].network", "pass --allow network.host"]);
+    for option in ["--check", "--call=targets"] {
+        build(&lab, &context)
+            .args([option])
+            .fails()
+            .says(&["are about Dockerfiles", "stromatekt plan"]);
+    }
+    build(&lab, &context)
+        .args(["--shm-size", "1g"])
+        .fails()
+        .says(&["mount a tmpfs of that size at /dev/shm"]);
     build(&lab, &context)
         .args(["--allow", "network.host"])
         .build_arg("VERSION=1")

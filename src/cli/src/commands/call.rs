@@ -21,6 +21,7 @@ use crate::error::{DockerfileText, Error, Result};
 use crate::interrupt;
 use crate::options::Args;
 use crate::output::print;
+use crate::prepare::is_pipeline;
 use crate::progress::watch::Watch;
 use crate::settings::Settings;
 
@@ -29,6 +30,12 @@ use crate::settings::Settings;
 /// # Errors
 /// When the options or the Dockerfile are at fault, or checks found something.
 pub async fn run(root: &Path, args: Args, call: Call) -> Result<()> {
+    if is_pipeline(args.file.as_deref()) {
+        return Err(Error::Usage {
+            what: "--check and --call are about Dockerfiles, and --file names a pipeline".into(),
+            hint: "`stromatekt plan` tells what is wrong with one, and what it would do".into(),
+        });
+    }
     let settings = Settings::new(&args)?;
     let options = Options {
         // Nothing is run: nothing needs a permission. As in BuildKit, the platform is that of the builder.

@@ -333,6 +333,12 @@ fn options(settings: &Settings) -> Result<Options> {
             hint: "use --no-cache".into(),
         });
     }
+    if of.shm_size.is_some() {
+        return Err(Error::Usage {
+            what: "--shm-size: a pipeline says itself how much memory its steps share".into(),
+            hint: "mount a tmpfs of that size at /dev/shm in the file".into(),
+        });
+    }
     let epoch = of.build_args.get(EPOCH).filter(|epoch| !epoch.is_empty());
     let source_date_epoch = match epoch.map(|epoch| epoch.parse::<i64>()) {
         None => None,
