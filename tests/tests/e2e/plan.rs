@@ -264,3 +264,24 @@ fn it_and_a_build_agree_on_options() {
         agree(&lab, &context, options);
     }
 }
+
+#[test]
+fn a_repository_as_context_is_what_it_is_for_a_build() {
+    let repository = crate::fetch::repository();
+    let daemon = crate::fetch::GitDaemon::start(repository.path());
+    let lab = Lab::with_busybox();
+    let dockerfile = "FROM busybox\nCOPY . /all\n";
+    let build = lab.build_of(daemon.url()).args(["-f", "-"]);
+    build.stdin(dockerfile).ok();
+    let state = |options: &[&str]| {
+        let command = lab.stromatekt(["plan", "--format", "json", "-f", "-"]);
+        let command = command.args(options).arg(daemon.url()).stdin(dockerfile);
+        let plan = command.run().ok().json();
+        let steps = plan["steps"].as_array().expect("a list");
+        find(steps, "COPY . /all")["state"].clone()
+    };
+    assert_eq!(state(&[]), "cached");
+    // The directory `.git` is copied, too.
+    let keep = ["--build-arg", "BUILDKIT_CONTEXT_KEEP_GIT_DIR=1"];
+    assert_eq!(state(&keep), "runs");
+}
