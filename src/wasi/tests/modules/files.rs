@@ -81,6 +81,45 @@ async fn nothing_leads_out_of_the_tree() {
 }
 
 #[tokio::test]
+async fn nothing_is_made_moved_or_removed_beyond_the_tree() {
+    let Some(lab) = lab() else { return };
+    let imports = r#"
+        (import "wasi_snapshot_preview1" "path_create_directory" (func $mkdir (param i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "path_link" (func $link (param i32 i32 i32 i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "path_rename" (func $rename (param i32 i32 i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "path_unlink_file" (func $unlink (param i32 i32 i32) (result i32)))"#;
+    // In the working directory, which is open as 3; the root is 4.
+    let body = r#"
+        (call $check (call $mkdir (i32.const 3) (i32.const 1024) (i32.const 10)))
+        (call $check (call $link (i32.const 3) (i32.const 0) (i32.const 1040) (i32.const 4)
+          (i32.const 3) (i32.const 1056) (i32.const 12)))
+        (call $check (call $rename (i32.const 3) (i32.const 1040) (i32.const 4)
+          (i32.const 4) (i32.const 1072) (i32.const 8)))
+        (call $proc_exit (call $unlink (i32.const 3) (i32.const 1088) (i32.const 13)))
+        --- (data (i32.const 1024) "../../made") (data (i32.const 1040) "file") (data (i32.const 1056) "../../linked")
+        (data (i32.const 1072) "../moved") (data (i32.const 1088) "../../outside")"#;
+    lab.with(imports, body);
+    fs::create_dir(lab.path("work")).expect("a directory");
+    fs::write(lab.path("work/file"), "inside").expect("a file");
+    let step = module().but(|run| "/work".clone_into(&mut run.cwd));
+    assert_eq!(
+        lab.run(step).await.exit,
+        NO_ENTRY,
+        "what is outside is not there"
+    );
+    assert!(lab.path("made").is_dir() && lab.path("linked").is_file());
+    assert_eq!(fs::read(lab.path("moved")).expect("a file"), b"inside");
+    let outside = lab.outside();
+    assert_eq!(fs::read(&outside).expect("it is still there"), b"outside");
+    let beside = fs::read_dir(outside.parent().expect("a directory"));
+    assert_eq!(
+        beside.expect("a directory").count(),
+        2,
+        "the tree and a file"
+    );
+}
+
+#[tokio::test]
 async fn a_path_that_is_longer_than_any_is_refused() {
     let Some(lab) = lab() else { return };
     for (length, errno) in [
