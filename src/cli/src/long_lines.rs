@@ -80,7 +80,11 @@ pub fn part(name: &str, text: &str, (start, end): (usize, usize)) -> Option<Part
 
 /// The last place between two characters up to an offset.
 fn before(line: &str, offset: usize) -> usize {
-    line.floor_char_boundary(offset.min(line.len()))
+    let mut found = offset.min(line.len());
+    while !line.is_char_boundary(found) {
+        found -= 1;
+    }
+    found
 }
 
 impl SourceCode for Part {

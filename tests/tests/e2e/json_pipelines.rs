@@ -213,6 +213,16 @@ fn a_pipeline_that_was_fetched_reaches_nothing_of_this_machine() {
     fetched(read("/etc")).says(&["leads out of what the pipeline came with"]);
     fetched(read("src/../../etc")).says(&["leads out of what the pipeline came with"]);
     fetched(read("out/ssl")).says(&["No such file or directory"]);
+    let image = |config_from: Value| {
+        json!({
+            "images": [{"importType": "layer", "image": {"imageType": "oci", "path": "layout"}, "resultVar": "base"}],
+            "timelines": [{"resultVar": "app", "steps": [
+                apply("base"), {"stepType": "export-image", "config": config_from}]}],
+        })
+    };
+    for config in [json!({}), json!({"history": []})] {
+        fetched(image(config)).says(&["may not read the image layout of this machine"]);
+    }
     let target = tempfile::tempdir().expect("there is room for a directory");
     let path = target.path().join("layout");
     fetched(json!({"timelines": [

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use stromatekt_dockerfile::{Entitlement, NoCache};
 use stromatekt_engine::PlatformExport;
 use stromatekt_engine::events::Warning;
+use stromatekt_graph::op::{ImageLocation, Op};
 use stromatekt_graph::path::clean;
 use stromatekt_kernel::Root;
 use stromatekt_pipeline::{
@@ -67,10 +68,18 @@ impl Work<'_> {
             match lowering.map_err(|problem| texts.error(&problem))? {
                 Lowering::Done(lowered) => break *lowered,
                 Lowering::NeedsImages(requests) => {
+                    for request in &requests {
+                        texts.may_read(&request.location, &overrides)?;
+                    }
                     configs.extend(self.configs(requests, &texts).await?);
                 }
             }
         };
+        for (_, node) in lowered.graph.nodes() {
+            if let Op::Image(image) = &node.op {
+                texts.may_read(&image.source, &overrides)?;
+            }
+        }
         let mut prepared = self.prepared(&pipeline, lowered, texts, fetch, settings)?;
         prepared.configs = configs;
         Ok(prepared)
@@ -279,6 +288,30 @@ impl Texts {
         }
         let found = Root::open(top).and_then(|top| top.resolve(&clean));
         Ok(top.join(found.map_err(Error::file("find the directory", path))?))
+    }
+
+    /// Images that are files are those of this machine: whoever builds what was fetched may name them, and no one else.
+    fn may_read(
+        &self,
+        location: &ImageLocation,
+        overrides: &BTreeMap<String, PathBuf>,
+    ) -> Result<()> {
+        match location {
+            ImageLocation::Layout { path, .. }
+                if self.context.came_from_elsewhere().is_some()
+                    && !overrides.values().any(|known| known == path) =>
+            {
+                Err(Error::Usage {
+                    what: format!(
+                        "the pipeline was fetched, and may not read the image {} of this machine",
+                        path.display()
+                    ),
+                    hint: "load it with `stromatekt image load --name NAME`, and let the pipeline name it"
+                        .into(),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn text(&self, name: &str) -> DockerfileText {
