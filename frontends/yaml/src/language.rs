@@ -225,8 +225,8 @@ pub static COPY: Object = Object {
         "to": Text => "where to; a path with `/` at its end is a directory";
         "owner": Text => "who owns the copies: `name|uid[:group|gid]`";
         "mode": Text => "their mode: `0755` or `\"u=rwX,go=rX\"`";
-        "exclude": TEXTS => "patterns of what to leave out, relative to each of `files`";
-        "parents": Switch => "keep the directories that lead to a file, from `/./` on where its path has that";
+        "exclude": TEXTS => "patterns of what to leave out, relative to each of `files`; of a URL nothing is";
+        "parents": Switch => "keep the directories that lead to a file, from `/./` on where its path has that; a URL has none";
         "unpack": Switch => "unpack archives";
         "link": Switch => "do not look at what is there: what is a link on the way is replaced";
         "name": Text => "of a URL: the file's name in a directory; the last part of the URL otherwise";
@@ -260,7 +260,7 @@ pub static FILE: Object = Object {
         "owner": Text => "as of a copy";
         "mode": Text => "as of a copy";
         "link": Switch => "as of a copy";
-        "exclude": TEXTS => "as of a copy";
+        "exclude": TEXTS => "of no effect: a Dockerfile may say it of a file, too";
     },
     needs: &[&["to"], &["content", "base64"]],
 };

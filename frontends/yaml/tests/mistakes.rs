@@ -55,6 +55,11 @@ fn what_would_do_nothing_is_refused() {
             34,
         ),
     ]);
+    let text = "images: {i: {written: {by: scratch, manifests: /m}, source-date-epoch: 5}}\n";
+    assert_eq!(
+        problem(text).message,
+        "`images.i.source-date-epoch` has no meaning beside `written`: the manifest says it"
+    );
     // For files, these mean something; of a task, also what one of its steps alone needs.
     for text in [
         "{on: debian, workdir: /x, copy: {to: .}}",

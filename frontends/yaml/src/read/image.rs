@@ -31,15 +31,13 @@ pub fn image(
         .map(|item| platforms(&item))
         .transpose()?;
     let is_index = boolean(fields.take("index"))?.unwrap_or(false);
-    let source_date_epoch = fields
-        .take("source-date-epoch")
-        .map(|item| item.i64())
-        .transpose()?;
+    let epoch = fields.take("source-date-epoch");
+    let source_date_epoch = epoch.as_ref().map(Item::i64).transpose()?;
     let lacks_layers = fields.problem("an image has no `layers`, which it needs");
     finish(fields, &IMAGE)?;
     let content = match (written, layers) {
         (Some(written), layers) => {
-            let others = [&layers, &ordered, &config, &expect];
+            let others = [&layers, &ordered, &config, &expect, &epoch];
             if let Some(other) = others.into_iter().flatten().next() {
                 return Err(other.problem(format!(
                     "`{}` has no meaning beside `written`: the manifest says it",
