@@ -318,7 +318,7 @@ pub static EXPECT: Object = Object {
     name: "expect",
     fields: fields! {
         "tree": Digest => "the digest of all files, with their modes, owners and names";
-        "layer": Digest => "the diff_id of the task's layer";
+        "layer": Digest => "the diff_id of the task's layer; the times of its files count, so it suits what has the same ones each time";
         "files": Map(&Digest) => "digests of the contents of files";
     },
     needs: &[],
