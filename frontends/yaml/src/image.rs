@@ -3,7 +3,7 @@
 use stromatekt_graph::op::{Expect, Expected, Export, ExportLayer, TreeFile, Written as WrittenOp};
 use stromatekt_graph::{NodeId, Op};
 use stromatekt_oci::Digest;
-use stromatekt_oci::config::ImageConfig;
+use stromatekt_oci::config::{History, ImageConfig};
 use stromatekt_oci::time::{from_epoch, rfc3339};
 use stromatekt_pipeline::{Place, Problem};
 
@@ -49,7 +49,9 @@ impl Builder<'_> {
             })?),
         };
         let mut config = config::apply(start, spec);
-        let history = history(&made, spec, &mut config, created.as_ref())?;
+        // The image is as old as its last entry.
+        let entries = spec.created.as_ref().or(created.as_ref());
+        let history = history(&made, spec, &mut config, entries)?;
         if config.created.is_none() {
             config.created = created;
         }
@@ -119,7 +121,7 @@ impl Builder<'_> {
     }
 }
 
-/// Writes the history into a config; yields the number of each layer's entry.
+/// Writes the history into a config; yields the number of each layer's entry. New entries without a time were `created` then.
 fn history(
     made: &Made,
     spec: &Config,
@@ -132,11 +134,7 @@ fn history(
     };
     let Some((given, place)) = &spec.history else {
         config.history.clone_from(&made.history);
-        for entry in config.history.iter_mut().skip(base) {
-            if entry.created.is_none() {
-                entry.created = created.cloned();
-            }
-        }
+        date(config, base, created);
         return Ok(made.layers.iter().map(|layer| layer.history).collect());
     };
     config.history = made
@@ -146,9 +144,9 @@ fn history(
         .chain(given)
         .cloned()
         .collect();
-    let with_layer = |(number, entry): (usize, &stromatekt_oci::config::History)| {
-        (!entry.empty_layer).then_some(number + base)
-    };
+    date(config, base, spec.created.as_ref());
+    let with_layer =
+        |(number, entry): (usize, &History)| (!entry.empty_layer).then_some(number + base);
     let numbers: Vec<usize> = given.iter().enumerate().filter_map(with_layer).collect();
     match numbers.len() == made.layers.len() {
         true => Ok(numbers),
@@ -159,5 +157,13 @@ fn history(
                 made.layers.len()
             ))
             .help("`empty-layer: true` is for entries without one")),
+    }
+}
+
+fn date(config: &mut ImageConfig, base: usize, created: Option<&String>) {
+    for entry in config.history.iter_mut().skip(base) {
+        if entry.created.is_none() {
+            entry.created = created.cloned();
+        }
     }
 }

@@ -406,6 +406,24 @@ fn a_directory_of_a_config_is_relative_to_the_one_before() {
 }
 
 #[test]
+fn an_image_is_as_old_as_its_config_says() {
+    let time = "2024-01-01T00:00:00Z";
+    for history in ["", ", history: [{by: x}]"] {
+        let lowered = done(&format!(
+            "{BASES}tasks: {{a: {{on: debian, run: one}}}}\nimages:\n  i: {{layers: [debian, a], config: {{created: '{time}'{history}}}}}\n"
+        ));
+        let config = &export(&lowered).config;
+        let times: Vec<_> = config
+            .history
+            .iter()
+            .map(|e| e.created.as_deref())
+            .collect();
+        assert_eq!((times[0], times[times.len() - 1]), (None, Some(time)));
+        assert_eq!(config.created.as_deref(), Some(time));
+    }
+}
+
+#[test]
 fn a_task_is_a_target() {
     let text =
         format!("{BASES}tasks:\n  a: {{on: debian, run: x}}\nimages:\n  i: {{layers: debian}}\n");

@@ -330,7 +330,9 @@ impl Texts {
         let place = &problem.place;
         let text = self.text(&place.file);
         let known = !text.text.is_empty();
-        let message = match (known, place.path.is_empty()) {
+        // Some messages say it themselves.
+        let says_where = problem.message.contains(&format!("`{}`", place.path));
+        let message = match (known, place.path.is_empty() || says_where) {
             (true, true) => problem.message.clone(),
             (true, false) => format!("{}: {}", place.path, problem.message),
             (false, _) => problem.to_string(),
