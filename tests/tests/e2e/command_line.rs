@@ -218,6 +218,9 @@ fn options_that_are_wrong_are_told_before_anything_runs() {
         (&["--add-host", "nocolon"], "nocolon"),
         (&["--progress", "interpretive-dance"], "interpretive-dance"),
         (&["--network", "carrier-pigeon"], "carrier-pigeon"),
+        (&["--push"], "without a name cannot be pushed"),
+        (&["--no-cache", "--no-cache-filter", "a"], "given together"),
+        (&["--quiet", "--progress", "plain"], "given together"),
     ] {
         let outcome = lab
             .build(&context("wrong-options"))

@@ -44,7 +44,11 @@ fn oci_as_a_directory_and_as_a_tar_are_the_same_image() {
     let (lab, context, out) = (Lab::shared(), context(), directory());
     let first = lab.build(&context).image();
     lab.build(&context)
-        .output(format!("type=oci,dest={}/image.tar", out.path().display()))
+        // Names in any case, and `true` may be left out.
+        .output(format!(
+            "type=oci,Tar=,dest={}/image.tar",
+            out.path().display()
+        ))
         .ok();
     let second = Image::read(untar(&out.path().join("image.tar")).path());
     assert_eq!(first.digest, second.digest);
@@ -262,6 +266,32 @@ fn an_unknown_output_and_an_unknown_attribute_are_errors() {
         .output("type=oci")
         .fails()
         .says(&["dest"]);
+    for (output, said) in [
+        ("type=docker,dest=x,tar=false", "one tar"),
+        ("type=oci,dest=x,registry.insecure=true", "without TLS"),
+        (
+            "type=oci,dest=x,compression=uncompressed,compression-level=1",
+            "no level",
+        ),
+    ] {
+        lab.build(&context()).output(output).fails().says(&[said]);
+    }
+}
+
+#[test]
+fn outputs_in_each_others_way_are_errors() {
+    let lab = Lab::shared();
+    for (one, other, said) in [
+        ("-", "type=oci,dest=-", "standard output"),
+        (
+            "type=image,name=a",
+            "type=docker,dest=x,name=b",
+            "different names",
+        ),
+    ] {
+        let build = lab.build(&context()).output(one).args(["-o", other]);
+        build.fails().says(&[said]);
+    }
 }
 
 #[test]

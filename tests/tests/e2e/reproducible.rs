@@ -75,6 +75,11 @@ fn an_output_may_have_an_epoch_of_its_own() {
     let lab = Lab::shared();
     let image = image(&lab, ",source-date-epoch=86400,rewrite-timestamp=true");
     assert_eq!(image.config["created"], "1970-01-02T00:00:00Z");
+    // Or none, whatever that of the build is.
+    let image = self::image(&lab, ",source-date-epoch=,rewrite-timestamp=true");
+    let mut entries = image.layers.iter().flat_map(|layer| &layer.entries);
+    let file = entries.find(|entry| entry.path == "out/file").unwrap();
+    assert!(file.mtime > EPOCH.parse().unwrap(), "{}", file.mtime);
 }
 
 #[test]
