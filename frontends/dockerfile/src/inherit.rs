@@ -37,6 +37,8 @@ pub fn complete(config: &mut ContainerConfig) {
         config.env.push(format!("PATH={DEFAULT_PATH}"));
     }
     if !config.working_dir.is_empty() && !config.working_dir.starts_with('/') {
-        config.working_dir = paths::join("/", &config.working_dir);
+        // BuildKit enters it twice: once as the directory of the image, once as by WORKDIR.
+        let directory = paths::join("/", &config.working_dir);
+        config.working_dir = paths::join(&directory, &config.working_dir);
     }
 }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use futures_util::future::join_all;
-use stromatekt_graph::file::FileAction;
-use stromatekt_graph::op::{Export, File, ImageLocation};
+use stromatekt_graph::op::{Export, ImageLocation};
 use stromatekt_graph::{NodeId, Op};
 use stromatekt_oci::config::ImageConfig;
 use stromatekt_oci::image::{OutputImage, OutputLayer};
@@ -107,7 +106,6 @@ impl Build {
         };
         match &upper.op {
             Op::Run(run) => format!("mount / from exec {}", run.command()),
-            Op::File(file) if !is_linked(file) => "fileop target".to_owned(),
             _ => upper.label.clone(),
         }
     }
@@ -152,12 +150,6 @@ impl Made {
             layers: all,
         })
     }
-}
-
-/// Whether all of it is copied without a look at what is there.
-fn is_linked(file: &File) -> bool {
-    let is_link = |action: &FileAction| matches!(action, FileAction::Copy(copy) if copy.link);
-    file.actions.iter().all(is_link)
 }
 
 /// How an image is written.

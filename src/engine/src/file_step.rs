@@ -338,9 +338,14 @@ impl Parts {
         self.snapshots.ensure_space(bytes)
     }
 
-    /// Copies everything in a directory of a tree into an empty directory; nothing where the tree does not have it.
-    pub fn copy_directory(&self, tree: &Tree, path: &str, into: &std::path::Path) -> Result<()> {
-        let root = self.snapshots.root(Some(tree))?;
+    /// Copies everything in a directory of a tree (the empty one where absent) into an empty directory; an error where the tree does not have it.
+    pub fn copy_directory(
+        &self,
+        tree: Option<&Tree>,
+        path: &str,
+        into: &std::path::Path,
+    ) -> Result<()> {
+        let root = self.snapshots.root(tree)?;
         let source = tree_source(&root);
         let into = crate::snapshots::open_root(into)?;
         Ok(stromatekt_files::copy_tree(&source, path, &into)?)

@@ -202,11 +202,11 @@ impl Build {
             } => {
                 let seed = match (source, from) {
                     (Some(Value::Context(context)), Some((_, path))) => {
-                        Some((self.context_tree(context, path).await?, path.clone()))
+                        Some((Some(self.context_tree(context, path).await?), path.clone()))
                     }
+                    // In the empty tree there is no path but the root.
                     (Some(source), Some((_, path))) => {
-                        let tree = self.tree(source).await?;
-                        tree.map(|tree| (tree, path.clone()))
+                        Some((self.tree(source).await?, path.clone()))
                     }
                     _ => None,
                 };
@@ -221,7 +221,7 @@ impl Build {
                         gid: *gid,
                     },
                     |directory| match &seed {
-                        Some((tree, path)) => parts.copy_directory(tree, path, directory),
+                        Some((tree, path)) => parts.copy_directory(tree.as_ref(), path, directory),
                         None => Ok(()),
                     },
                     &self.cancel,
