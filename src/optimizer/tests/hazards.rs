@@ -1,36 +1,10 @@
 //! What more than files of the tree would have to pass from one part of a command to the next keeps it whole.
 
-use stromatekt_graph::limits::Limits;
-use stromatekt_graph::op::Scratch;
-use stromatekt_graph::run::{Executor, Mount, MountSource, Network, Run, Security, Sharing};
-use stromatekt_graph::{Graph, Node, Op};
-use stromatekt_optimizer::split::parts_of;
+mod support;
 
-fn shell(text: &str) -> Run {
-    let root = Graph::new().add(Node {
-        op: Op::Scratch(Scratch),
-        label: "FROM scratch".into(),
-        origin: None,
-        no_cache: false,
-    });
-    Run {
-        root: root.unwrap(),
-        args: ["/bin/sh", "-c", text].map(str::to_owned).to_vec(),
-        shown: None,
-        executor: Executor::Runc,
-        env: vec![("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())],
-        proxy_env: Vec::new(),
-        cwd: "/".into(),
-        user: String::new(),
-        groups: Vec::new(),
-        mounts: Vec::new(),
-        network: Network::Default,
-        security: Security::Sandbox,
-        extra_hosts: Vec::new(),
-        hostname: None,
-        limits: Limits::default(),
-    }
-}
+use stromatekt_graph::run::{Mount, MountSource, Run, Sharing};
+use stromatekt_optimizer::split::parts_of;
+use support::shell;
 
 fn with_env(name: &str, value: &str, text: &str) -> Run {
     let mut run = shell(text);

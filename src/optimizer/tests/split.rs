@@ -1,46 +1,13 @@
 //! Where a chain of commands is cut, where it is not, and why.
 
-use stromatekt_graph::limits::Limits;
-use stromatekt_graph::op::{Diff, Scratch};
-use stromatekt_graph::run::{Executor, Mount, MountSource, Network, Run, Security, Sharing};
+mod support;
+
+use stromatekt_graph::op::Diff;
+use stromatekt_graph::run::{Executor, Mount, MountSource, Run, Security, Sharing};
 use stromatekt_graph::{Graph, Node, NodeId, Op};
 use stromatekt_optimizer::split::parts_of;
 use stromatekt_optimizer::{Pass, Passes, optimize};
-
-fn scratch(graph: &mut Graph) -> NodeId {
-    graph
-        .add(Node {
-            op: Op::Scratch(Scratch),
-            label: "FROM scratch".into(),
-            origin: None,
-            no_cache: false,
-        })
-        .unwrap()
-}
-
-fn run(args: &[&str]) -> Run {
-    Run {
-        root: scratch(&mut Graph::new()),
-        args: args.iter().map(|word| (*word).to_owned()).collect(),
-        shown: None,
-        executor: Executor::Runc,
-        env: vec![("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())],
-        proxy_env: Vec::new(),
-        cwd: "/".into(),
-        user: String::new(),
-        groups: Vec::new(),
-        mounts: Vec::new(),
-        network: Network::Default,
-        security: Security::Sandbox,
-        extra_hosts: Vec::new(),
-        hostname: None,
-        limits: Limits::default(),
-    }
-}
-
-fn shell(text: &str) -> Run {
-    run(&["/bin/sh", "-c", text])
-}
+use support::{run, scratch, shell};
 
 /// The parts with ` | ` between them, or the reason.
 fn told(run: &Run) -> String {
