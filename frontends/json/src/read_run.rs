@@ -1,18 +1,13 @@
 //! A step that runs a process: `spec` is a part of the runtime-spec's `config.json`, the rest is what that has no place for.
 
-use std::net::IpAddr;
-
 use stromatekt_graph::limits::{Resources, Ulimit};
 use stromatekt_graph::path;
 use stromatekt_graph::run::{Executor, Network, Security};
-use stromatekt_pipeline::{Fields, Item, Kind, Place, Problem};
+use stromatekt_pipeline::{Fields, Item, Kind, Problem, check_hostname, hosts};
 
 use crate::model::{MountEntry, RunStep};
 use crate::read::{absolute, each, no_zero, optional_string};
 use crate::read_mount;
-
-/// What sethostname(2) takes on Linux.
-const HOSTNAME_MAX: usize = 64;
 
 /// The value of `soft` and `hard` that is no limit: `RLIM_INFINITY` of getrlimit(2).
 const UNLIMITED: u64 = u64::MAX;
@@ -87,31 +82,6 @@ struct User {
     groups: Vec<u32>,
 }
 
-/// Lines of `/etc/hosts`: an address, or several, for a name.
-fn hosts(item: &Item<'_>) -> Result<Vec<(String, IpAddr)>, Problem> {
-    let mut hosts = Vec::new();
-    for entry in item.entries()? {
-        host_name(&entry.name_place, entry.name)?;
-        for item in entry.item.one_or_list() {
-            let text = item.string()?;
-            let address = text
-                .parse()
-                .map_err(|_| item.problem(format!("`{text}` is no IP address")))?;
-            hosts.push((entry.name.to_owned(), address));
-        }
-    }
-    Ok(hosts)
-}
-
-/// What stands in `/etc/hosts` as one word.
-fn host_name(place: &Place, name: &str) -> Result<(), Problem> {
-    let is_odd = |c: char| c.is_whitespace() || c.is_control() || c == '#';
-    match name.is_empty() || name.contains(is_odd) {
-        true => Err(place.problem(format!("`{}` is no name of a host", name.escape_debug()))),
-        false => Ok(()),
-    }
-}
-
 fn spec(item: &Item<'_>) -> Result<Spec, Problem> {
     let mut fields = item.fields("the `spec` of a process")?;
     let process = process(&fields.required("process")?)?;
@@ -149,11 +119,8 @@ fn spec(item: &Item<'_>) -> Result<Spec, Problem> {
 
 fn hostname(item: &Item<'_>) -> Result<String, Problem> {
     let name = item.non_empty()?;
-    host_name(&item.place(), name)?;
-    match name.len() > HOSTNAME_MAX {
-        true => Err(item.problem(format!("a host name has at most {HOSTNAME_MAX} bytes"))),
-        false => Ok(name.to_owned()),
-    }
+    check_hostname(&item.place(), name)?;
+    Ok(name.to_owned())
 }
 
 fn process(item: &Item<'_>) -> Result<Process, Problem> {

@@ -22,6 +22,7 @@
 
 pub mod document;
 pub mod fields;
+mod hosts;
 mod json;
 mod limits;
 pub mod lowered;
@@ -32,6 +33,7 @@ mod yaml_scalar;
 
 pub use document::{Document, Entry, Kind, Value};
 pub use fields::{Fields, Item};
+pub use hosts::{check_hostname, hosts};
 pub use lowered::{
     ImageConfigs, ImageRequest, Lowered, LoweredExport, LoweredImage, Lowering, Options,
 };

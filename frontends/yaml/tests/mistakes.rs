@@ -72,6 +72,24 @@ fn what_would_do_nothing_is_refused() {
 }
 
 #[test]
+fn names_of_hosts_are_one_word() {
+    let long = "x".repeat(65);
+    for (setting, message) in [
+        ("hosts: {'a b': 1.2.3.4}", "`a b` is no name of a host"),
+        ("hostname: 'a#b'", "`a#b` is no name of a host"),
+        (
+            &format!("hostname: {long}"),
+            "a host name has at most 64 bytes",
+        ),
+    ] {
+        let text = format!(
+            "tasks: {{a: {{on: scratch, run: x, {setting}}}}}\nimages: {{i: {{layers: a}}}}\n"
+        );
+        assert_eq!(problem(&text).message, message);
+    }
+}
+
+#[test]
 fn names_that_are_nowhere_are_told_with_what_is_near() {
     all_are_told(&[
         (

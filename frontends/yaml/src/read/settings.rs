@@ -1,10 +1,8 @@
 //! The circumstances of a step, and the commands that run in them.
 
-use std::net::IpAddr;
-
 use stromatekt_graph::limits::Ulimit;
 use stromatekt_graph::run::{Executor, Network, Security};
-use stromatekt_pipeline::{Fields, Item, Kind, Place, Problem};
+use stromatekt_pipeline::{Fields, Item, Kind, Place, Problem, check_hostname, hosts};
 
 use super::{Reading, boolean, finish, mount, text, text_list, texts, words};
 use crate::language::COMMAND;
@@ -79,7 +77,10 @@ pub fn settings(fields: &mut Fields<'_>, reading: &Reading<'_>) -> Result<Settin
             .take("executor")
             .map(|item| executor(&item))
             .transpose()?,
-        hostname: non_empty(fields.take("hostname"))?,
+        hostname: fields
+            .take("hostname")
+            .map(|item| hostname(&item))
+            .transpose()?,
         hosts: fields
             .take("hosts")
             .map(|item| hosts(&item))
@@ -159,18 +160,10 @@ fn executor(item: &Item<'_>) -> Result<Executor, Problem> {
     )
 }
 
-fn hosts(item: &Item<'_>) -> Result<Vec<(String, IpAddr)>, Problem> {
-    let mut hosts = Vec::new();
-    for entry in item.entries()? {
-        for item in entry.item.one_or_list() {
-            let text = item.text()?;
-            let address = text
-                .parse()
-                .map_err(|_| item.problem(format!("`{text}` is no IP address")))?;
-            hosts.push((entry.name.to_owned(), address));
-        }
-    }
-    Ok(hosts)
+fn hostname(item: &Item<'_>) -> Result<String, Problem> {
+    let name = item.non_empty_text()?;
+    check_hostname(&item.place(), &name)?;
+    Ok(name)
 }
 
 fn ulimits(item: &Item<'_>) -> Result<Vec<Ulimit>, Problem> {
