@@ -32,7 +32,8 @@ pub(crate) fn script_json(value: &serde_json::Value) -> String {
 }
 
 /// A text in one line of a terminal: nothing in it moves the cursor.
-pub(crate) fn line(text: &str) -> String {
+#[must_use]
+pub fn line(text: &str) -> String {
     let shown = text.chars().map(|letter| match letter {
         '\n' | '\r' | '\t' => ' ',
         letter if is_unseen(letter) => '\u{fffd}',

@@ -4,10 +4,12 @@
 //! - [`timeline`]: who ran when, and what waited for what; as a page and in Chrome's trace format
 //! - `layout`: where the boxes and lines of a layered drawing go
 //! - `page`: the page around both pictures: search, details, light and dark; a page asks for nothing outside of itself
-//! - `escape`: texts of others in markup
+//! - `escape`: texts of others in markup and on terminals
 
 mod escape;
 mod layout;
 mod page;
 pub mod plan;
 pub mod timeline;
+
+pub use escape::line;

@@ -109,7 +109,7 @@ impl Trace {
                 id, name, inputs, ..
             } => {
                 let vertex = Vertex {
-                    name: shown(name),
+                    name: stromatekt_view::line(name),
                     inputs: inputs.clone(),
                     life: Life::Announced,
                     statuses: Vec::new(),
@@ -220,16 +220,6 @@ impl Trace {
             })
             .collect()
     }
-}
-
-/// A name in one line, in which nothing moves the cursor of a terminal.
-fn shown(name: &str) -> String {
-    let shown = name.chars().map(|letter| match letter {
-        '\n' | '\r' | '\t' => ' ',
-        letter if letter.is_control() => '\u{fffd}',
-        letter => letter,
-    });
-    shown.collect()
 }
 
 impl Vertex {
